@@ -1,0 +1,5 @@
+//! The pure core of Aviary: model, diff, replica arithmetic and plan. No async, clock, random number, Kubernetes or WASM.
+
+pub mod diff;
+pub mod judge;
+pub mod time;
