@@ -2,4 +2,7 @@
 
 pub mod diff;
 pub mod judge;
+pub mod settings;
 pub mod time;
+pub mod view;
+pub mod write;

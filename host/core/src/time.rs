@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn a_duration_reads_as_a_person_writes_it() {
-        let table = [(0, "0ms"), (250, "250ms"), (1_000, "1s"), (90_000, "1m30s"), (3_600_000, "1h"), (3_661_000, "1h1m1s")];
+        let table =
+            [(0, "0ms"), (250, "250ms"), (1_000, "1s"), (90_000, "1m30s"), (3_600_000, "1h"), (3_661_000, "1h1m1s")];
         for (millis, text) in table {
             assert_eq!(humane(Duration::from_millis(millis)), text);
         }
