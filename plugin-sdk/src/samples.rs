@@ -1,0 +1,133 @@
+//! What every analyzer needs of samples: the pods of a track, the latest value, a counter's rate with its resets.
+
+use crate::{
+    Metric, Observation, Pod, Series, Timestamp, Track,
+    parameters::{self, Parameter},
+};
+
+/// A stretch of time, both ends included; milliseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Its first millisecond.
+    pub from: Timestamp,
+    /// Its last millisecond.
+    pub to: Timestamp,
+}
+
+impl Span {
+    /// The last `length` milliseconds before `end`.
+    #[must_use]
+    pub fn before(end: Timestamp, length: u64) -> Self {
+        Self { from: end.saturating_sub_unsigned(length), to: end }
+    }
+
+    /// The same stretch without what lies before `from`.
+    #[must_use]
+    pub fn since(self, from: Timestamp) -> Self {
+        Self { from: self.from.max(from), ..self }
+    }
+
+    fn holds(self, at: Timestamp) -> bool {
+        (self.from..=self.to).contains(&at)
+    }
+}
+
+/// How fast a counter grows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Increase per second between the first and the last sample.
+    pub per_second: f64,
+    /// Samples it rests on.
+    pub samples: u32,
+}
+
+impl Series {
+    /// Times and values side by side, oldest first.
+    pub fn samples(&self) -> impl DoubleEndedIterator<Item = (Timestamp, f64)> + '_ {
+        let length = self.times.len().min(self.values.len());
+        self.times[..length].iter().copied().zip(self.values[..length].iter().copied())
+    }
+
+    /// The samples within a span, oldest first.
+    pub fn within(&self, span: Span) -> impl DoubleEndedIterator<Item = (Timestamp, f64)> + '_ {
+        self.samples().filter(move |(at, _)| span.holds(*at))
+    }
+
+    /// The newest sample within a span.
+    #[must_use]
+    pub fn latest(&self, span: Span) -> Option<(Timestamp, f64)> {
+        self.within(span).next_back()
+    }
+
+    /// The value of a label.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.iter().find(|label| label.name == name).map(|label| label.value.as_str())
+    }
+
+    /// The rate of a counter within a span. A value smaller than the one before means that the counter started again from
+    /// zero. `None` for fewer than two samples; NaN if one of them is.
+    #[must_use]
+    pub fn rate(&self, span: Span) -> Option<Rate> {
+        let mut samples = self.within(span);
+        let (first, mut value) = samples.next()?;
+        let (mut last, mut increase, mut count) = (first, 0.0, 1);
+        for (at, next) in samples {
+            increase += if next >= value { next - value } else { next };
+            (last, value, count) = (at, next, count + 1);
+        }
+        (last > first).then(|| Rate { per_second: increase / seconds(last - first), samples: count })
+    }
+}
+
+/// The sum of the rates of several counters; `None` if none has a rate.
+pub fn sum_of_rates<'a>(series: impl IntoIterator<Item = &'a Series>, span: Span) -> Option<Rate> {
+    series.into_iter().filter_map(|series| series.rate(span)).reduce(|sum, rate| Rate {
+        per_second: sum.per_second + rate.per_second,
+        samples: sum.samples.saturating_add(rate.samples),
+    })
+}
+
+impl Metric {
+    /// The series whose samples name this pod.
+    pub fn of_pod<'a>(&'a self, pod: &'a str) -> impl Iterator<Item = &'a Series> + 'a {
+        self.series.iter().filter(move |series| series.pod.as_deref() == Some(pod))
+    }
+
+    /// The series that name no pod, of this track or (`None`) of none.
+    pub fn of_track(&self, track: Option<Track>) -> impl Iterator<Item = &Series> + '_ {
+        self.series.iter().filter(move |series| series.pod.is_none() && series.track == track)
+    }
+
+    /// The rate of a pod's counters, added up, within a span.
+    #[must_use]
+    pub fn rate_of_pod(&self, pod: &str, span: Span) -> Option<Rate> {
+        sum_of_rates(self.of_pod(pod), span)
+    }
+
+    /// One of the metric's own parameters, which all analyzers share; `None` if it is not given.
+    ///
+    /// # Errors
+    /// One sentence that names the metric, the parameter, the fault and the way out.
+    pub fn parameter<T: Parameter>(&self, name: &str) -> Result<Option<T>, String> {
+        parameters::read_one(&self.parameters, name).map_err(|fault| format!("metric `{}`: {fault}", self.name))
+    }
+}
+
+impl Observation {
+    /// The pods of a track.
+    pub fn pods_of(&self, track: Track) -> impl Iterator<Item = &Pod> + '_ {
+        self.pods.iter().filter(move |pod| pod.track == track)
+    }
+
+    /// A metric by name.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.name == name)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a span in milliseconds is far below 2^52")]
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}

@@ -1,0 +1,68 @@
+//! A quantile of a classic histogram, from the rates of its buckets.
+
+use aviary_policy_sdk::{Rate, Series, Span};
+
+use crate::reading::Value;
+
+/// Whether this is a quantile.
+///
+/// # Errors
+/// One sentence.
+pub(crate) fn check(quantile: f64) -> Result<f64, String> {
+    let fault = || format!("parameter `quantile` must be above 0 and at most 1, not {quantile}; give 0.95 for example");
+    (quantile > 0.0 && quantile <= 1.0).then_some(quantile).ok_or_else(fault)
+}
+
+/// The quantile over a span and the samples it rests on.
+pub(crate) fn of(series: &[&Series], span: Span, quantile: f64) -> (Value, u32) {
+    let mut buckets: Vec<(f64, Rate)> = series.iter().filter_map(|series| bucket(series, span)).collect();
+    buckets.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    let samples = buckets.iter().map(|(_, rate)| rate.samples).sum();
+    (interpolate(&merge(&buckets), quantile), samples)
+}
+
+fn bucket(series: &Series, span: Span) -> Option<(f64, Rate)> {
+    let bound = match series.label("le")? {
+        "+Inf" => f64::INFINITY,
+        bound => bound.parse().ok()?,
+    };
+    series.rate(span).map(|rate| (bound, rate))
+}
+
+/// One bucket for each bound: series that differ in other labels are added up.
+fn merge(buckets: &[(f64, Rate)]) -> Vec<(f64, f64)> {
+    let mut merged: Vec<(f64, f64)> = Vec::new();
+    for (bound, rate) in buckets {
+        match merged.last_mut() {
+            Some((last, sum)) if last == bound => *sum += rate.per_second,
+            _ => merged.push((*bound, rate.per_second)),
+        }
+    }
+    merged
+}
+
+fn interpolate(buckets: &[(f64, f64)], quantile: f64) -> Value {
+    let Some((bound, total)) = buckets.last().copied() else {
+        return Value::Absent("fewer than two samples of its buckets in the window");
+    };
+    if buckets.iter().any(|(_, rate)| rate.is_nan()) {
+        return Value::Known(f64::NAN);
+    }
+    if bound != f64::INFINITY {
+        return Value::Absent("no bucket with le=\"+Inf\"");
+    }
+    if total <= 0.0 {
+        return Value::Absent("nothing was observed in the window");
+    }
+    let rank = quantile * total;
+    let place = buckets.iter().position(|(_, rate)| *rate >= rank).unwrap_or(buckets.len() - 1);
+    let (lower, below) = place.checked_sub(1).map_or((0.0, 0.0), |before| buckets[before]);
+    let (upper, at) = buckets[place];
+    if upper == f64::INFINITY {
+        return if place == 0 { Value::Absent("no finite bucket") } else { Value::AtLeast(lower) };
+    }
+    if place == 0 && upper <= 0.0 || at <= below {
+        return Value::Known(upper);
+    }
+    Value::Known(lower + (upper - lower) * (rank - below) / (at - below))
+}
