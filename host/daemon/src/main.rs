@@ -1,3 +1,5 @@
 //! The binary `aviary`.
 
+mod configuration;
+
 fn main() {}

@@ -1,0 +1,97 @@
+//! What may stand in `defaults:` and in a service, each field checked by itself.
+
+use std::time::Duration;
+
+use aviary_core::settings::{Amount, MetricSettings, PolicyChoice};
+
+use super::{
+    Source,
+    fault::Faults,
+    fields::Placed,
+    metrics,
+    raw::{Overrides, Policy},
+};
+
+/// The built-in progression, to which passes and failures are parameters.
+pub const BREAKPOINT: &str = "breakpoint";
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A policy that was chosen and where.
+pub type Chosen = (PolicyChoice, Source);
+
+/// Overrides of which the policies and metrics are validated.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    pub plain: Overrides,
+    pub classifier: Option<Chosen>,
+    pub analyzers: Option<Vec<Chosen>>,
+    pub progression: Option<Chosen>,
+    pub metrics: Option<Vec<(MetricSettings, Source)>>,
+}
+
+/// Checks each field by itself.
+pub fn check(mut raw: Overrides, faults: &mut Faults) -> Checked {
+    check_amounts(&raw, faults);
+    check_durations(&raw, faults);
+    if let Some(passes) = raw.passes.as_ref().filter(|passes| passes.value == 0) {
+        passes.fault(faults, "is 0: a step needs at least 1 pass");
+    }
+    let analyzers = raw.analyzers.take().map(|analyzers| {
+        if analyzers.value.is_empty() {
+            analyzers.fault(faults, "is an empty list: name at least one policy, such as health");
+        }
+        analyzers.value.into_iter().filter_map(|policy| choice(policy, faults)).collect()
+    });
+    Checked {
+        classifier: raw.classifier.take().and_then(|policy| choice(policy, faults)),
+        analyzers,
+        progression: raw.progression.take().and_then(|policy| choice(policy, faults)),
+        metrics: raw.metrics.take().map(|metrics| metrics::metrics(metrics, faults)),
+        plain: raw,
+    }
+}
+
+fn check_amounts(raw: &Overrides, faults: &mut Faults) {
+    if let Some(step) = &raw.step
+        && matches!(step.value, Amount::Pods(0) | Amount::Percent(0.0))
+    {
+        step.fault(faults, "is nothing: write a step such as 20% or 1");
+    }
+    match &raw.break_point {
+        Some(point) if matches!(point.value, Amount::Pods(_)) => {
+            point.fault(faults, "is a number of pods: write a share of them, such as 50%");
+        }
+        Some(point) if matches!(point.value, Amount::Percent(0.0)) => {
+            point.fault(faults, "is 0%, so that nothing would be tested: write a share such as 50%");
+        }
+        _ => {}
+    }
+}
+
+fn check_durations(raw: &Overrides, faults: &mut Faults) {
+    let table = [
+        (&raw.warm_up, Duration::ZERO, "0s"),
+        (&raw.check_interval, SHORTEST_INTERVAL, "100ms"),
+        (&raw.failure_window, MILLISECOND, "1ms"),
+        (&raw.ready_deadline, MILLISECOND, "1ms"),
+        (&raw.longest_step, MILLISECOND, "1ms"),
+    ];
+    for (field, shortest, words) in table {
+        if let Some(field) = field.as_ref().filter(|field| !(shortest..=DAY).contains(&field.value)) {
+            field.fault(faults, format!("is out of bounds: choose a duration from {words} to 24h"));
+        }
+    }
+}
+
+fn choice(raw: Placed<Policy>, faults: &mut Faults) -> Option<Chosen> {
+    let name = raw.value.policy?;
+    let plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    let accepted = name.value.chars().all(plain) && name.value.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let name =
+        name.accept(accepted, faults, "is not the name of a policy: write its file's name without folder and .wasm")?;
+    let choice = PolicyChoice { name, parameters: raw.value.parameters.0.into() };
+    Some((choice, Source { place: raw.place, path: raw.path }))
+}

@@ -1,0 +1,78 @@
+//! Durations and amounts as people write them: `90s`, `1h30m`, `20%`, `2`.
+
+use std::time::Duration;
+
+use aviary_core::settings::Amount;
+use jiff::{SignedDuration, fmt::friendly::SpanParser};
+
+use super::{
+    document::{Node, Value},
+    fault::Faults,
+    fields::FromNode,
+};
+
+/// Reads a duration such as `90s` or `1h30m`.
+///
+/// # Errors
+/// What is wrong and the way out.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let fault = || format!("{text:?} is not a duration: write one such as 90s, 5m or 1h30m");
+    let duration: SignedDuration = SpanParser::new().parse_duration(text).map_err(|_| fault())?;
+    let duration =
+        Duration::try_from(duration).map_err(|_| format!("{text:?} is negative: write a duration such as 90s"))?;
+    if duration.subsec_nanos() % 1_000_000 == 0 {
+        Ok(duration)
+    } else {
+        Err(format!("{text:?} is finer than 1ms: round it"))
+    }
+}
+
+/// Reads a percentage such as `20%`.
+///
+/// # Errors
+/// What is wrong and the way out.
+pub fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').and_then(|number| number.trim_end().parse::<f64>().ok());
+    match number {
+        Some(number) if (0.0..=100.0).contains(&number) => Ok(number),
+        Some(_) => Err(format!("{text:?} is out of bounds: write a share from 0% to 100%")),
+        None => {
+            Err(format!("{text:?} is neither a share nor a number of pods: write one such as 20%, or 2 without quotes"))
+        }
+    }
+}
+
+impl FromNode for Duration {
+    fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
+        let read = match &node.value {
+            Value::Text(text) => duration(text),
+            Value::Integer(number) => {
+                Err(format!("{number} has no unit: write a duration such as {number}s or {number}m"))
+            }
+            Value::Decimal(number) => {
+                Err(format!("{number} has no unit: write a duration such as {number}s or {number}m"))
+            }
+            other => Err(format!("is {}, not a duration: write one such as 90s, 5m or 1h30m", other.word())),
+        };
+        read.map_err(|message| node.fault(faults, message)).ok()
+    }
+}
+
+impl FromNode for Amount {
+    fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
+        let read = match &node.value {
+            Value::Text(text) => percent(text).map(Self::Percent),
+            Value::Integer(number) => u32::try_from(*number)
+                .map(Self::Pods)
+                .map_err(|_| format!("{number} is no number of pods: write one such as 2")),
+            Value::Decimal(number) => {
+                Err(format!("{number} is not a whole number of pods: write 2, or a share such as 20%"))
+            }
+            other => Err(format!(
+                "is {}, not an amount: write a number of pods such as 2, or a share such as 20%",
+                other.word()
+            )),
+        };
+        read.map_err(|message| node.fault(faults, message)).ok()
+    }
+}

@@ -1,0 +1,159 @@
+//! Prometheus' JSON to series, bounded in number and size.
+
+use std::{cmp::Reverse, collections::BTreeMap, fmt};
+
+use aviary_core::{
+    judge::{Series, Track},
+    time::Timestamp,
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, Unexpected, Visitor},
+};
+
+use crate::question::{POD_LABEL, Scope};
+
+/// The most series of one metric.
+const MOST_SERIES: usize = 500;
+/// The most samples of one metric.
+const MOST_SAMPLES: usize = 100_000;
+
+/// The series of one metric, and how many were left out.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) series: Vec<Series>,
+    pub(crate) cut: u32,
+}
+
+/// What Prometheus says when it does not answer the question.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Refusal {
+    #[serde(rename = "errorType", default)]
+    kind: String,
+    error: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind.is_empty() { f.write_str(&self.error) } else { write!(f, "{}: {}", self.kind, self.error) }
+    }
+}
+
+/// Reads the body of a successful answer.
+pub(crate) fn read(body: &[u8], scope: &Scope) -> Result<Answer, String> {
+    let envelope: Envelope = serde_json::from_slice(body)
+        .map_err(|error| format!("its answer cannot be read ({error}): is this the address of a Prometheus?"))?;
+    for warning in &envelope.warnings {
+        tracing::warn!(service = scope.service, warning, "prometheus warns about its answer");
+    }
+    match envelope.data {
+        Data::Matrix(rows) | Data::Vector(rows) => Ok(bounded(to_series(rows, scope)?)),
+        Data::Scalar(_) | Data::String(_) => {
+            Err("the query gives a number without labels: write one that gives series, such as vector(..)".to_owned())
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    data: Data,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
+enum Data {
+    Matrix(Vec<Row>),
+    Vector(Vec<Row>),
+    Scalar(IgnoredAny),
+    String(IgnoredAny),
+}
+
+#[derive(Deserialize)]
+struct Row {
+    metric: BTreeMap<String, String>,
+    #[serde(default)]
+    value: Option<Sample>,
+    #[serde(default)]
+    values: Vec<Sample>,
+    #[serde(default)]
+    histogram: Option<IgnoredAny>,
+    #[serde(default)]
+    histograms: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Sample(f64, Value);
+
+struct Value(f64);
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl Visitor<'_> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number in quotes")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+        text.parse().map(Value).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+    }
+}
+
+fn to_series(rows: Vec<Row>, scope: &Scope) -> Result<Vec<Series>, String> {
+    let native = rows.iter().any(|row| row.histogram.is_some() || row.histograms.is_some());
+    let series: Vec<Series> =
+        rows.into_iter().map(|row| one_series(row, scope)).filter(|s| !s.times.is_empty()).collect();
+    if series.is_empty() && native {
+        return Err("it answered with native histograms only: ask for a number of them by a query, such as \
+                    histogram_quantile(0.99, ..)"
+            .to_owned());
+    }
+    Ok(series)
+}
+
+fn one_series(row: Row, scope: &Scope) -> Series {
+    let mut labels = row.metric;
+    let pod = labels.remove(POD_LABEL).or_else(|| labels.get("pod").cloned());
+    if labels.get("pod") == pod.as_ref() {
+        labels.remove("pod");
+    }
+    let track = match &pod {
+        Some(pod) => scope.track_of(pod),
+        None => labels.get("track").and_then(|word| Track::ALL.into_iter().find(|track| track.word() == word)),
+    };
+    let mut samples = row.values;
+    samples.extend(row.value);
+    let (times, values) = samples.into_iter().map(|Sample(time, Value(value))| (millis(time), value)).unzip();
+    Series { pod, track, labels: labels.into_iter().collect(), times, values }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a cast from f64 saturates")]
+fn millis(seconds: f64) -> Timestamp {
+    Timestamp((seconds * 1000.0).round() as i64)
+}
+
+/// Keeps what fits, the canary's series before the primary's and those before what belongs to no track.
+fn bounded(mut series: Vec<Series>) -> Answer {
+    let all = series.len();
+    if all > MOST_SERIES || samples(&series) > MOST_SAMPLES {
+        series.sort_by_key(|one| Reverse(one.track));
+        series.truncate(MOST_SERIES);
+        let mut room = MOST_SAMPLES;
+        series.retain(|one| room.checked_sub(one.times.len()).map(|left| room = left).is_some());
+    }
+    let cut = u32::try_from(all - series.len()).unwrap_or(u32::MAX);
+    Answer { series, cut }
+}
+
+fn samples(series: &[Series]) -> usize {
+    series.iter().map(|one| one.times.len()).sum()
+}

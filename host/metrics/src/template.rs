@@ -1,0 +1,243 @@
+//! PromQL with placeholders: only what stands in quotes is replaced, so that a selector's own braces stay as they are.
+
+use thiserror::Error;
+
+/// What is wrong with the placeholders of a query.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TemplateFault {
+    /// A name nobody knows.
+    #[error(
+        "unknown placeholder {0}: known are {{namespace}}, {{service}}, {{track}}, {{pods}} and, in a condition, {{pod}}; \
+         write an opening brace that is meant as such as \\x7b"
+    )]
+    Unknown(String),
+    /// A placeholder that is not in a string.
+    #[error("placeholder {0} stands outside of quotes: write it as the value of a label, such as label=\"{0}\"")]
+    Unquoted(String),
+    /// A placeholder in a raw string, where nothing can be escaped.
+    #[error("placeholder {0} stands in backticks, where nothing can be escaped: use double quotes")]
+    Backticks(String),
+    /// A regular expression where a plain text is compared.
+    #[error("placeholder {0} is a regular expression of several names: compare it with =~ or !~")]
+    NotARegex(String),
+    /// A string without an end.
+    #[error("a string is opened by {0} and never closed: add the closing quote")]
+    Unclosed(char),
+}
+
+/// What a placeholder stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placeholder {
+    Namespace,
+    Service,
+    Track,
+    Pods,
+    Pod,
+}
+
+impl Placeholder {
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "namespace" => Self::Namespace,
+            "service" => Self::Service,
+            "track" => Self::Track,
+            "pods" => Self::Pods,
+            "pod" => Self::Pod,
+            _ => return None,
+        })
+    }
+
+    const fn is_alternation(self) -> bool {
+        matches!(self, Self::Track | Self::Pods)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Hole { placeholder: Placeholder, quote: char, regex: bool },
+}
+
+/// A query whose placeholders have been found and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Template {
+    pieces: Vec<Piece>,
+}
+
+/// What the placeholders stand for; a pod is present where a query is asked per pod.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Values<'a> {
+    pub(crate) namespace: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) tracks: &'a [&'a str],
+    pub(crate) pods: &'a [&'a str],
+    pub(crate) pod: &'a str,
+}
+
+impl Values<'_> {
+    fn of(&self, placeholder: Placeholder) -> Vec<&str> {
+        match placeholder {
+            Placeholder::Namespace => vec![self.namespace],
+            Placeholder::Service => vec![self.service],
+            Placeholder::Track => self.tracks.to_vec(),
+            Placeholder::Pods => self.pods.to_vec(),
+            Placeholder::Pod => vec![self.pod],
+        }
+    }
+}
+
+impl Template {
+    /// Finds the placeholders of `query`.
+    pub(crate) fn parse(query: &str) -> Result<Self, TemplateFault> {
+        Scanner::new(query).scan()
+    }
+
+    pub(crate) fn uses(&self, wanted: Placeholder) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Hole { placeholder, .. } if *placeholder == wanted))
+    }
+
+    /// The query with every placeholder replaced and escaped for the place where it stands.
+    pub(crate) fn render(&self, values: &Values<'_>) -> String {
+        let mut query = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => query.push_str(text),
+                Piece::Hole { placeholder, quote, regex } => {
+                    push_names(&mut query, &values.of(*placeholder), *quote, *regex);
+                }
+            }
+        }
+        query
+    }
+}
+
+/// Writes `text` so that PromQL reads it back between two `quote`s.
+pub(crate) fn push_quoted(query: &mut String, text: &str, quote: char) {
+    for character in text.chars() {
+        match character {
+            '\n' => query.push_str("\\n"),
+            '\\' => query.push_str("\\\\"),
+            _ if character == quote => query.extend(['\\', character]),
+            _ => query.push(character),
+        }
+    }
+}
+
+fn push_names(query: &mut String, names: &[&str], quote: char, regex: bool) {
+    let text =
+        if regex { names.iter().map(|name| escape_regex(name)).collect::<Vec<_>>().join("|") } else { names.concat() };
+    push_quoted(query, &text, quote);
+}
+
+fn escape_regex(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+struct Scanner<'a> {
+    rest: &'a str,
+    text: String,
+    pieces: Vec<Piece>,
+}
+
+impl<'a> Scanner<'a> {
+    const fn new(query: &'a str) -> Self {
+        Self { rest: query, text: String::new(), pieces: Vec::new() }
+    }
+
+    fn scan(mut self) -> Result<Template, TemplateFault> {
+        while let Some(character) = self.rest.chars().next() {
+            match character {
+                '"' | '\'' | '`' => self.string(character)?,
+                '#' => self.copy(self.rest.find('\n').unwrap_or(self.rest.len())),
+                _ => {
+                    if let Some((written, _)) = placeholder_at(self.rest) {
+                        return Err(self.outside(written));
+                    }
+                    self.copy(character.len_utf8());
+                }
+            }
+        }
+        self.flush();
+        Ok(Template { pieces: self.pieces })
+    }
+
+    fn outside(&self, written: &str) -> TemplateFault {
+        match known(written) {
+            Some(_) => TemplateFault::Unquoted(written.to_owned()),
+            None => TemplateFault::Unknown(written.to_owned()),
+        }
+    }
+
+    fn string(&mut self, quote: char) -> Result<(), TemplateFault> {
+        let before = self.text.trim_end();
+        let regex = before.ends_with("=~") || before.ends_with("!~");
+        self.copy(1);
+        while let Some(character) = self.rest.chars().next() {
+            if character == quote {
+                self.copy(1);
+                return Ok(());
+            }
+            if character == '\\' && quote != '`' {
+                self.copy(1 + self.rest[1..].chars().next().map_or(0, char::len_utf8));
+            } else if let Some((written, name)) = self.placeholder() {
+                self.hole(written, name, quote, regex)?;
+            } else {
+                self.copy(character.len_utf8());
+            }
+        }
+        Err(TemplateFault::Unclosed(quote))
+    }
+
+    /// A placeholder ahead, unless it is a group's name in a replacement or a character class of a regular expression.
+    fn placeholder(&self) -> Option<(&'a str, &'a str)> {
+        let group = ["$", r"\p", r"\P", r"\x"].iter().any(|prefix| self.text.ends_with(prefix));
+        if group && self.rest.starts_with('{') { None } else { placeholder_at(self.rest) }
+    }
+
+    fn hole(&mut self, written: &str, name: &str, quote: char, regex: bool) -> Result<(), TemplateFault> {
+        let placeholder = Placeholder::from_name(name).ok_or_else(|| TemplateFault::Unknown(written.to_owned()))?;
+        if quote == '`' {
+            return Err(TemplateFault::Backticks(written.to_owned()));
+        }
+        if placeholder.is_alternation() && !regex {
+            return Err(TemplateFault::NotARegex(written.to_owned()));
+        }
+        self.flush();
+        self.pieces.push(Piece::Hole { placeholder, quote, regex });
+        self.rest = &self.rest[written.len()..];
+        Ok(())
+    }
+
+    fn copy(&mut self, bytes: usize) {
+        let (head, tail) = self.rest.split_at(bytes);
+        self.text.push_str(head);
+        self.rest = tail;
+    }
+
+    fn flush(&mut self) {
+        if !self.text.is_empty() {
+            self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
+        }
+    }
+}
+
+/// `{name}` or `<<name>>` at the head of `text`: as it is written, and the name.
+fn placeholder_at(text: &str) -> Option<(&str, &str)> {
+    let (open, close) = if text.starts_with('{') { ("{", "}") } else { ("<<", ">>") };
+    let (name, _) = text.strip_prefix(open)?.split_once(close)?;
+    let mut characters = name.chars();
+    let named = characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|character| character.is_ascii_alphanumeric() || "_-".contains(character));
+    named.then(|| (&text[..open.len() + name.len() + close.len()], name))
+}
+
+fn known(written: &str) -> Option<Placeholder> {
+    Placeholder::from_name(written.trim_matches(['{', '}', '<', '>']))
+}
