@@ -96,7 +96,9 @@ fn sentence(metric: &Metric, decisive: &Held, pods: &[String], primary: Option<f
     match decisive.outcome {
         Outcome::Pass => format!("{name} is {shown}, within its limit of {limit}{primary}"),
         Outcome::Inconclusive => {
-            format!("{name} is {least}{shown}{on}, its largest bucket, which cannot be held against its limit of {limit}")
+            format!(
+                "{name} is {least}{shown}{on}, its largest bucket, which cannot be held against its limit of {limit}"
+            )
         }
         _ => format!("{name} is {least}{shown}{on}, {side} its limit of {limit}{primary}"),
     }
