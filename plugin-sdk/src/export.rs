@@ -79,8 +79,8 @@ pub fn describe<P: Parameters>(name: &str, version: &str, summary: &str) -> Info
         name: name.to_owned(),
         version: version.to_owned(),
         summary: summary.to_owned(),
-        parameters_schema: P::schema().to_string(),
-        defaults: P::default().write().to_string(),
+        parameters_schema: format!("{{{}}}", P::schema()),
+        defaults: P::default().write(),
     }
 }
 

@@ -1,14 +1,75 @@
-//! x
-#[doc(hidden)]
-pub mod bindings;
+//! Write an Aviary policy in Rust.
+//!
+//! A policy is a pure function: all it knows is in the call, so the same input gives the same answer, and any decision can
+//! be asked again. It is a type with one of three traits, a struct of parameters and an export macro:
+//!
+//! | question | trait | macro |
+//! |---|---|---|
+//! | what is this change? | [`Classifier`] | [`export_classifier!`] |
+//! | what does this check say? | [`Analyzer`] | [`export_analyzer!`] |
+//! | what now? | [`Progression`] | [`export_progression!`] |
+//!
+//! Name, version and summary are those of the crate, which is a `["cdylib", "rlib"]` with this one dependency. It is built
+//! for `wasm32-unknown-unknown` and tested natively. A whole policy with its test:
+//!
+//! ```
+//! use aviary_policy_sdk::{Analyzer, Finding, Observation, Span, Track, parameters};
+//!
+//! parameters! {
+//!     /// How far consumers may be behind.
+//!     pub struct Settings {
+//!         /// The largest lag that passes, in messages.
+//!         pub largest_lag: f64 = 100.0,
+//!     }
+//! }
+//!
+//! pub struct Lag;
+//!
+//! aviary_policy_sdk::export_analyzer!(Lag);
+//!
+//! impl Analyzer for Lag {
+//!     type Parameters = Settings;
+//!
+//!     fn analyze(observation: &Observation, settings: &Settings) -> Finding {
+//!         let Some(metric) = observation.metric("lag") else {
+//!             return Finding::inconclusive("no metric `lag` is configured");
+//!         };
+//!         let last_minute = Span::before(observation.progress.now, 60_000);
+//!         for pod in observation.pods_of(Track::Canary) {
+//!             match metric.of_pod(&pod.name).find_map(|series| series.latest(last_minute)) {
+//!                 None => return Finding::inconclusive(format!("{} shows no lag", pod.name)),
+//!                 Some((_, lag)) if lag <= settings.largest_lag => {}
+//!                 Some((_, lag)) => return Finding::fail(format!("{} lags by {lag} messages", pod.name)),
+//!             }
+//!         }
+//!         Finding::pass("no pod lags")
+//!     }
+//! }
+//!
+//! # fn main() {
+//! // #[test] fn a_pod_that_lags_fails() {
+//! use aviary_policy_sdk::{Outcome, testing::{MetricBuilder, ObservationBuilder}};
+//!
+//! let lag = MetricBuilder::gauge("lag").values("a", [20.0, 140.0]);
+//! let observation = ObservationBuilder::new().pod("a", Track::Canary).metric(lag).build();
+//! let finding = Lag::analyze(&observation, &Settings::default());
+//! assert_eq!((finding.outcome, finding.reason.as_str()), (Outcome::Fail, "a lags by 140 messages"));
+//! # }
+//! ```
+
+// The macros name this crate, in its own tests too.
+extern crate self as aviary_policy_sdk;
 
 mod answers;
+#[doc(hidden)]
+pub mod bindings;
 #[doc(hidden)]
 pub mod export;
 pub mod log;
 pub mod parameters;
 mod policy;
 mod samples;
+pub mod testing;
 
 pub use bindings::shared::aviary::policy::types::{
     AnalyzerFinding, Attribute, Better, Change, Check, Classification, Difference, Duration, Finding, ImageDifference,
@@ -18,6 +79,3 @@ pub use bindings::shared::aviary::policy::types::{
 pub use parameters::{NoParameters, Parameters};
 pub use policy::{Analyzer, Classifier, Progression};
 pub use samples::{Rate, Span, sum_of_rates};
-
-// The macros name this crate, in its own tests too.
-extern crate self as aviary_policy_sdk;

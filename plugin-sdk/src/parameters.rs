@@ -1,6 +1,10 @@
 //! Parameters as plain structs: read from JSON with errors that a person understands, and described by a JSON Schema.
+//!
+//! JSON is written as text, not by way of a `Value`: in a policy that is 15 KB less.
 
-use serde_json::{Map, json};
+use std::fmt::Write;
+
+use serde_json::Map;
 
 #[doc(hidden)]
 pub use serde_json::Value;
@@ -17,10 +21,10 @@ pub trait Parameter: Sized {
     fn read(value: &Value) -> Result<Self, Fault>;
 
     /// Its JSON.
-    fn write(&self) -> Value;
+    fn write(&self) -> String;
 
-    /// Its JSON Schema.
-    fn schema() -> Value;
+    /// The members of its JSON Schema, as in `"type":"integer","minimum":0`.
+    fn schema() -> String;
 }
 
 /// Why a parameter cannot be read.
@@ -30,13 +34,23 @@ pub struct Fault {
     pub path: String,
     /// What is wrong with it, as the end of a sentence that starts with its name.
     pub problem: String,
+    /// The JSON of its default, if it has one.
+    pub default: Option<String>,
 }
 
 impl Fault {
     /// The fault of a value that is of another type.
     #[must_use]
     pub fn expected(what: &str, value: &Value) -> Self {
-        Self { path: String::new(), problem: format!("must be {what}, not {value}") }
+        let found = match value {
+            Value::Null => "null".to_owned(),
+            Value::Bool(value) => value.to_string(),
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => quoted(text),
+            Value::Array(_) => "a list".to_owned(),
+            Value::Object(_) => "an object".to_owned(),
+        };
+        Self { path: String::new(), problem: format!("must be {what}, not {found}"), default: None }
     }
 
     /// The same fault, seen from the struct that has the value in `name`.
@@ -44,6 +58,15 @@ impl Fault {
     pub fn within(mut self, name: &str) -> Self {
         self.path = if self.path.is_empty() { name.to_owned() } else { format!("{name}.{}", self.path) };
         self
+    }
+
+    fn sentence(&self) -> String {
+        let Self { path, problem, default } = self;
+        match default {
+            _ if path.is_empty() => format!("the parameters {problem}"),
+            Some(default) => format!("parameter `{path}` {problem}; correct it, or leave it out to use {default}"),
+            None => format!("parameter `{path}` {problem}; correct it or leave it out"),
+        }
     }
 }
 
@@ -56,7 +79,7 @@ pub fn read<P: Parameters>(text: &str) -> Result<P, String> {
     if value.is_null() {
         return Ok(P::default());
     }
-    P::read(&value).map_err(|fault| sentence(&fault, &P::default().write()))
+    P::read(&value).map_err(|fault| fault.sentence())
 }
 
 /// Reads one parameter by its name, among others that may be meant for somebody else.
@@ -66,7 +89,7 @@ pub fn read<P: Parameters>(text: &str) -> Result<P, String> {
 pub fn read_one<T: Parameter>(text: &str, name: &str) -> Result<Option<T>, String> {
     let value = parse(text)?;
     let read = value.get(name).filter(|value| !value.is_null()).map(T::read).transpose();
-    read.map_err(|fault| sentence(&fault.within(name), &Value::Null))
+    read.map_err(|fault| fault.within(name).sentence())
 }
 
 fn parse(text: &str) -> Result<Value, String> {
@@ -74,20 +97,6 @@ fn parse(text: &str) -> Result<Value, String> {
         return Ok(Value::Null);
     }
     serde_json::from_str(text).map_err(|error| format!("the parameters are not JSON: {error}"))
-}
-
-fn sentence(fault: &Fault, defaults: &Value) -> String {
-    let Fault { path, problem } = fault;
-    if path.is_empty() {
-        return format!("the parameters {problem}");
-    }
-    let pointer = format!("/{}", path.replace('.', "/"));
-    match defaults.pointer(&pointer) {
-        Some(default) if !default.is_null() => {
-            format!("parameter `{path}` {problem}; correct it, or leave it out to use {default}")
-        }
-        _ => format!("parameter `{path}` {problem}; correct it or leave it out"),
-    }
 }
 
 macro_rules! whole_number {
@@ -98,12 +107,12 @@ macro_rules! whole_number {
                 number.ok_or_else(|| Fault::expected("a whole number of zero or more", value))
             }
 
-            fn write(&self) -> Value {
-                Value::from(*self)
+            fn write(&self) -> String {
+                self.to_string()
             }
 
-            fn schema() -> Value {
-                json!({ "type": "integer", "minimum": 0 })
+            fn schema() -> String {
+                r#""type":"integer","minimum":0"#.to_owned()
             }
         }
     )*};
@@ -115,12 +124,12 @@ impl Parameter for f64 {
         value.as_f64().ok_or_else(|| Fault::expected("a number", value))
     }
 
-    fn write(&self) -> Value {
-        Value::from(*self)
+    fn write(&self) -> String {
+        self.to_string()
     }
 
-    fn schema() -> Value {
-        json!({ "type": "number" })
+    fn schema() -> String {
+        r#""type":"number""#.to_owned()
     }
 }
 
@@ -129,12 +138,12 @@ impl Parameter for bool {
         value.as_bool().ok_or_else(|| Fault::expected("true or false", value))
     }
 
-    fn write(&self) -> Value {
-        Value::from(*self)
+    fn write(&self) -> String {
+        self.to_string()
     }
 
-    fn schema() -> Value {
-        json!({ "type": "boolean" })
+    fn schema() -> String {
+        r#""type":"boolean""#.to_owned()
     }
 }
 
@@ -143,12 +152,12 @@ impl Parameter for String {
         value.as_str().map(str::to_owned).ok_or_else(|| Fault::expected("a text", value))
     }
 
-    fn write(&self) -> Value {
-        Value::from(self.as_str())
+    fn write(&self) -> String {
+        quoted(self)
     }
 
-    fn schema() -> Value {
-        json!({ "type": "string" })
+    fn schema() -> String {
+        r#""type":"string""#.to_owned()
     }
 }
 
@@ -157,12 +166,12 @@ impl<T: Parameter> Parameter for Option<T> {
         if value.is_null() { Ok(None) } else { T::read(value).map(Some) }
     }
 
-    fn write(&self) -> Value {
-        self.as_ref().map_or(Value::Null, Parameter::write)
+    fn write(&self) -> String {
+        self.as_ref().map_or_else(|| "null".to_owned(), Parameter::write)
     }
 
-    fn schema() -> Value {
-        json!({ "anyOf": [T::schema(), { "type": "null" }] })
+    fn schema() -> String {
+        format!(r#""anyOf":[{{{}}},{{"type":"null"}}]"#, T::schema())
     }
 }
 
@@ -173,12 +182,12 @@ impl<T: Parameter> Parameter for Vec<T> {
         items.iter().enumerate().map(read).collect()
     }
 
-    fn write(&self) -> Value {
-        self.iter().map(Parameter::write).collect()
+    fn write(&self) -> String {
+        format!("[{}]", self.iter().map(Parameter::write).collect::<Vec<_>>().join(","))
     }
 
-    fn schema() -> Value {
-        json!({ "type": "array", "items": T::schema() })
+    fn schema() -> String {
+        format!(r#""type":"array","items":{{{}}}"#, T::schema())
     }
 }
 
@@ -198,7 +207,13 @@ impl<'a> Fields<'a> {
 
     pub fn read<T: Parameter>(&self, name: &str, default: T) -> Result<T, Fault> {
         let name = kebab(name);
-        self.0.get(&name).map_or(Ok(default), |value| T::read(value).map_err(|fault| fault.within(&name)))
+        let Some(value) = self.0.get(&name) else {
+            return Ok(default);
+        };
+        T::read(value).map_err(|fault| {
+            let default = fault.default.clone().unwrap_or_else(|| default.write());
+            Fault { default: Some(default), ..fault.within(&name) }
+        })
     }
 }
 
@@ -207,34 +222,58 @@ fn unknown(stranger: &str, known: &[String]) -> Fault {
         [] => "is unknown: there are none".to_owned(),
         known => format!("is unknown: known are `{}`", known.join("`, `")),
     };
-    Fault { path: stranger.to_owned(), problem }
+    Fault { path: stranger.to_owned(), problem, default: None }
 }
 
-/// The schema of a struct. For [`parameters!`](crate::parameters).
+/// One field of a struct. For [`parameters!`](crate::parameters).
+#[doc(hidden)]
+pub struct Field {
+    pub name: &'static str,
+    pub about: &'static [&'static str],
+    pub schema: String,
+    pub value: String,
+}
+
+/// The JSON of a struct. For [`parameters!`](crate::parameters).
 #[doc(hidden)]
 #[must_use]
-pub fn object(about: &[&str], fields: Vec<(&str, &[&str], Value, Value)>) -> Value {
-    let property = |(name, about, mut schema, default): (&str, &[&str], Value, Value)| {
-        if let Some(schema) = schema.as_object_mut() {
-            describe(schema, about);
-            schema.insert("default".to_owned(), default);
-        }
-        (kebab(name), schema)
-    };
-    let properties: Map<String, Value> = fields.into_iter().map(property).collect();
-    let mut schema = Map::new();
-    describe(&mut schema, about);
-    schema.insert("type".to_owned(), Value::from("object"));
-    schema.insert("additionalProperties".to_owned(), Value::Bool(false));
-    schema.insert("properties".to_owned(), Value::Object(properties));
-    Value::Object(schema)
+pub fn object(fields: &[Field]) -> String {
+    let mut text = String::from("{");
+    for Field { name, value, .. } in fields {
+        let comma = if text.len() > 1 { "," } else { "" };
+        let _ = write!(text, "{comma}\"{}\":{value}", kebab(name));
+    }
+    text + "}"
 }
 
-fn describe(schema: &mut Map<String, Value>, about: &[&str]) {
-    let text: Vec<&str> = about.iter().map(|line| line.trim()).collect();
-    if !text.is_empty() {
-        schema.insert("description".to_owned(), Value::from(text.join(" ")));
+/// The members of the JSON Schema of a struct. For [`parameters!`](crate::parameters).
+#[doc(hidden)]
+#[must_use]
+pub fn object_schema(about: &[&str], fields: &[Field]) -> String {
+    let mut text = format!(r#"{}"type":"object","additionalProperties":false,"properties":{{"#, description(about));
+    for (place, Field { name, about, schema, value }) in fields.iter().enumerate() {
+        let comma = if place > 0 { "," } else { "" };
+        let about = description(about);
+        let _ = write!(text, r#"{comma}"{}":{{{about}{schema},"default":{value}}}"#, kebab(name));
     }
+    text + "}"
+}
+
+fn description(about: &[&str]) -> String {
+    let mut text = String::new();
+    for line in about {
+        text += if text.is_empty() { "" } else { " " };
+        text += line.trim();
+    }
+    if text.is_empty() { text } else { format!(r#""description":{},"#, quoted(&text)) }
+}
+
+/// A JSON string.
+#[doc(hidden)]
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    // A text can always be written: the error is only possible for maps and floats.
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// Reads one of the words of an enum. For [`parameters!`](crate::parameters).
@@ -313,22 +352,24 @@ macro_rules! parameters {
                 Ok(Self { $($field: _fields.read(stringify!($field), _defaults.$field)?,)* })
             }
 
-            fn write(&self) -> $crate::parameters::Value {
-                let fields: ::std::vec::Vec<(::std::string::String, $crate::parameters::Value)> = vec![$((
-                    $crate::parameters::kebab(stringify!($field)),
-                    $crate::parameters::Parameter::write(&self.$field),
-                )),*];
-                fields.into_iter().collect()
+            fn write(&self) -> ::std::string::String {
+                $crate::parameters::object(&self.__fields())
             }
 
-            fn schema() -> $crate::parameters::Value {
-                let _defaults = <Self as ::core::default::Default>::default();
-                $crate::parameters::object(&[$($about),*], vec![$((
-                    stringify!($field),
-                    &[$($doc),*],
-                    <$type as $crate::parameters::Parameter>::schema(),
-                    $crate::parameters::Parameter::write(&_defaults.$field),
-                )),*])
+            fn schema() -> ::std::string::String {
+                let defaults = <Self as ::core::default::Default>::default();
+                $crate::parameters::object_schema(&[$($about),*], &defaults.__fields())
+            }
+        }
+
+        impl $name {
+            fn __fields(&self) -> ::std::vec::Vec<$crate::parameters::Field> {
+                vec![$($crate::parameters::Field {
+                    name: stringify!($field),
+                    about: &[$($doc),*],
+                    schema: <$type as $crate::parameters::Parameter>::schema(),
+                    value: $crate::parameters::Parameter::write(&self.$field),
+                }),*]
             }
         }
     };
@@ -350,17 +391,16 @@ macro_rules! parameters {
                 $crate::parameters::choose(value, &choices)
             }
 
-            fn write(&self) -> $crate::parameters::Value {
-                $crate::parameters::Value::from($crate::parameters::kebab(match self {
+            fn write(&self) -> ::std::string::String {
+                $crate::parameters::quoted(&$crate::parameters::kebab(match self {
                     Self::$first => stringify!($first),
                     $(Self::$variant => stringify!($variant),)*
                 }))
             }
 
-            fn schema() -> $crate::parameters::Value {
-                let words = [stringify!($first) $(, stringify!($variant))*];
-                let words = words.iter().map(|word| $crate::parameters::kebab(word));
-                [("enum", words.collect::<$crate::parameters::Value>())].into_iter().collect()
+            fn schema() -> ::std::string::String {
+                let words = [Self::$first $(, Self::$variant)*].map(|word| $crate::parameters::Parameter::write(&word));
+                ::std::format!("\"enum\":[{}]", words.join(","))
             }
         }
     };

@@ -67,7 +67,7 @@ fn restarts(canary: &[&Pod], observation: &Observation, settings: &Settings) -> 
     let restarted: Vec<&Pod> = canary.iter().copied().filter(|pod| count(pod, progress.started) > 0).collect();
     let total: u32 = restarted.iter().map(|pod| count(pod, progress.started)).sum();
     let worst = restarted.iter().max_by_key(|pod| count(pod, progress.started))?;
-    let of_primary: u32 = observation.pods_of(Track::Primary).map(|pod| within(pod)).sum();
+    let of_primary: u32 = observation.pods_of(Track::Primary).map(within).sum();
     let primary = if of_primary > 0 { format!(" (pods of the primary: {of_primary})") } else { String::new() };
     let last = worst.restarts.last().map_or(String::new(), |restart| format!(", last with {}", end(restart)));
     let told = format!("{} of canary pods in this rollout{last}, on {}{primary}", restarts_in_words(total), worst.name);
