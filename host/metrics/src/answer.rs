@@ -157,3 +157,89 @@ fn bounded(mut series: Vec<Series>) -> Answer {
 fn samples(series: &[Series]) -> usize {
     series.iter().map(|one| one.times.len()).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope() -> Scope {
+        Scope {
+            namespace: "shop".to_owned(),
+            service: "foo".to_owned(),
+            pods: vec![("p1".to_owned(), Track::Primary), ("c1".to_owned(), Track::Canary)],
+            rollout_started: Timestamp(0),
+            now: Timestamp(0),
+        }
+    }
+
+    fn matrix(rows: &str) -> String {
+        format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{rows}]}}}}"#)
+    }
+
+    fn row(pod: &str, samples: usize) -> String {
+        let values = vec![r#"[1,"1"]"#; samples].join(",");
+        format!(r#"{{"metric":{{"pod":"{pod}"}},"values":[{values}]}}"#)
+    }
+
+    #[test]
+    fn labels_times_and_values_are_read_as_they_are() {
+        let body = matrix(r#"{"metric":{"pod":"c1","le":"+Inf"},"values":[[1.0005,"NaN"],[2,"-Inf"],[3.25,"1e3"]]}"#);
+        let answer = read(body.as_bytes(), &scope()).expect("an answer");
+        let [series] = answer.series.as_slice() else { panic!("one series") };
+        assert_eq!((series.pod.as_deref(), series.track), (Some("c1"), Some(Track::Canary)));
+        assert_eq!(series.labels, [("le".to_owned(), "+Inf".to_owned())]);
+        assert_eq!(series.times, [1001, 2000, 3250].map(Timestamp));
+        assert!(series.values[0].is_nan());
+        assert_eq!(series.values[1..], [f64::NEG_INFINITY, 1000.0]);
+    }
+
+    #[test]
+    fn the_pod_of_a_condition_is_the_one_it_was_asked_for() {
+        let body =
+            r#"{"data":{"result":[{"metric":{"aviary_pod":"p1","pod":"x"},"value":[7,"1"]}],"resultType":"vector"}}"#;
+        let answer = read(body.as_bytes(), &scope()).expect("an answer");
+        assert_eq!((answer.series[0].pod.as_deref(), answer.series[0].track), (Some("p1"), Some(Track::Primary)));
+        assert_eq!(answer.series[0].labels, [("pod".to_owned(), "x".to_owned())]);
+    }
+
+    #[test]
+    fn a_track_label_serves_where_no_pod_is_named() {
+        let body =
+            matrix(r#"{"metric":{"track":"canary"},"values":[[1,"1"]]},{"metric":{"pod":"gone"},"values":[[1,"1"]]}"#);
+        let answer = read(body.as_bytes(), &scope()).expect("an answer");
+        assert_eq!(answer.series.iter().map(|one| one.track).collect::<Vec<_>>(), [Some(Track::Canary), None]);
+    }
+
+    #[test]
+    fn too_many_series_are_cut_from_the_end_that_matters_least() {
+        let rows = [vec![row("gone", 1); 300], vec![row("p1", 1); 300], vec![row("c1", 1); 300]].concat().join(",");
+        let answer = read(matrix(&rows).as_bytes(), &scope()).expect("an answer");
+        let of = |track| answer.series.iter().filter(|one| one.track == track).count();
+        assert_eq!((of(Some(Track::Canary)), of(Some(Track::Primary)), of(None)), (300, 200, 0));
+        assert_eq!(answer.cut, 400);
+    }
+
+    #[test]
+    fn too_many_samples_are_cut_by_whole_series() {
+        let rows = [row("p1", 60_000), row("c1", 60_000), row("p1", 30_000)].join(",");
+        let answer = read(matrix(&rows).as_bytes(), &scope()).expect("an answer");
+        assert_eq!(answer.series.iter().map(|one| one.times.len()).collect::<Vec<_>>(), [60_000, 30_000]);
+        assert_eq!((answer.series[0].track, answer.cut), (Some(Track::Canary), 1));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_a_fault_in_words() {
+        let table = [
+            ("[]", "cannot be read"),
+            (r#"{"status":"success"}"#, "cannot be read"),
+            (r#"{"data":{"resultType":"scalar","result":[1,"1"]}}"#, "a number without labels"),
+            (r#"{"data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"x"]]}]}}"#, "cannot be read"),
+            (r#"{"data":{"resultType":"matrix","result":[{"metric":{},"histograms":[[1,{}]]}]}}"#, "native histograms"),
+        ];
+        for (body, words) in table {
+            let fault = read(body.as_bytes(), &scope()).expect_err(body);
+            assert!(fault.contains(words), "{fault}");
+        }
+        assert!(read("[".repeat(100_000).as_bytes(), &scope()).is_err());
+    }
+}

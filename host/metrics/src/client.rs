@@ -1,6 +1,6 @@
 //! HTTP to Prometheus: one POST, its credentials, and an answer that is bounded in time and size or an error in words.
 
-use std::{error::Error, fmt::Display, path::Path};
+use std::{error::Error, fmt::Display, path::Path, time::Duration};
 
 use reqwest::{
     Certificate, Client, Identity, RequestBuilder, Response, StatusCode, Url,
@@ -17,6 +17,8 @@ use crate::{
 
 /// The most bytes of an answer that are read.
 pub(crate) const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
+/// How long a connection is kept: shorter than a proxy keeps it, as a POST on a dead one is not sent again.
+const LONGEST_IDLE: Duration = Duration::from_secs(10);
 /// The most characters of somebody else's text that go into an error.
 const LONGEST_EXCERPT: usize = 300;
 
@@ -83,6 +85,7 @@ impl Http {
             .user_agent(concat!("aviary/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .redirect(Policy::none())
+            .pool_idle_timeout(LONGEST_IDLE)
             .timeout(settings.timeout)
             .tls_danger_accept_invalid_certs(settings.tls.insecure);
         let builder = match authorities(&settings.tls, &base)? {
@@ -142,6 +145,8 @@ impl Http {
             format!("no full answer within {}: is it overloaded, or the query too expensive?", self.timeout)
         } else if cause.contains("invalid peer certificate") {
             format!("its certificate is not trusted ({cause}): name its authority as prometheus.tls.ca")
+        } else if cause.contains("received fatal alert") {
+            format!("it broke off the handshake ({cause}): check prometheus.tls.certificate and key")
         } else if error.is_connect() {
             format!("cannot connect: {cause}")
         } else {

@@ -235,3 +235,114 @@ fn condition(template: &Template, values: &Values<'_>) -> String {
     };
     values.pods.iter().map(of_pod).collect::<Vec<_>>().join(" or ")
 }
+
+#[cfg(test)]
+mod tests {
+    use aviary_core::judge::Better;
+
+    use super::*;
+
+    fn metric(source: MetricSource, kind: MetricKind) -> MetricSettings {
+        MetricSettings {
+            name: "m".to_owned(),
+            unit: String::new(),
+            source,
+            kind,
+            better: Better::Neither,
+            min: None,
+            max: None,
+            window: Duration::from_secs(60),
+            parameters: serde_json::json!({}),
+        }
+    }
+
+    fn series(text: &str) -> MetricSettings {
+        metric(MetricSource::Series(text.to_owned()), MetricKind::Counter)
+    }
+
+    fn scope(rollout_minutes: i64) -> Scope {
+        let now = 1_700_000_000_250;
+        Scope {
+            namespace: "shop".to_owned(),
+            service: "foo".to_owned(),
+            pods: [("old", Track::Original), ("p1", Track::Primary), ("c1", Track::Canary)]
+                .map(|(name, track)| (name.to_owned(), track))
+                .into(),
+            rollout_started: Timestamp(now - rollout_minutes * 60_000),
+            now: Timestamp(now),
+        }
+    }
+
+    fn asked(metric: &MetricSettings, scope: &Scope) -> Vec<(&'static str, String)> {
+        question(metric, scope, LONGEST_RANGE).expect("a good metric").expect("a question").form
+    }
+
+    #[test]
+    fn a_series_is_asked_raw_from_before_the_rollout_to_now() {
+        let form = asked(&series(r#"foo{pod=~"{pods}"} "#), &scope(10));
+        let query = r#"foo{pod=~"p1|c1"}[900s]"#.to_owned();
+        assert_eq!(form, [("query", query), ("time", "1700000000.250".to_owned())]);
+    }
+
+    #[test]
+    fn the_past_is_bounded_and_never_shorter_than_the_window() {
+        assert!(asked(&series("foo"), &scope(600))[0].1.ends_with("[7200s]"));
+        let mut long = series("foo");
+        long.window = Duration::from_millis(1_800_500);
+        assert!(asked(&long, &scope(1))[0].1.ends_with("[1801s]"));
+        let short = question(&long, &scope(600), Duration::from_secs(60)).expect("good").expect("a question");
+        assert!(short.form[0].1.ends_with("[1801s]"));
+    }
+
+    #[test]
+    fn a_query_is_asked_as_a_range_that_ends_now() {
+        let form = asked(&metric(MetricSource::Query("up".to_owned()), MetricKind::Evaluated), &scope(30));
+        let expected = [("query", "up"), ("start", "1699997903.250"), ("end", "1700000000.250"), ("step", "9s")];
+        assert_eq!(form, expected.map(|(name, value)| (name, value.to_owned())));
+    }
+
+    #[test]
+    fn a_condition_is_asked_for_all_pods_at_once() {
+        let condition = MetricSource::Condition(r#"up{pod="<<pod>>"} > 0"#.to_owned());
+        let form = asked(&metric(condition, MetricKind::Condition), &scope(1));
+        let of = |pod| format!("label_replace((up{{pod=\"{pod}\"}} > 0\n), \"aviary_pod\", \"{pod}\", \"\", \"\")");
+        assert_eq!(form[0].1, format!("{} or {}", of("p1"), of("c1")));
+    }
+
+    #[test]
+    fn without_pods_nothing_is_asked_about_pods() {
+        let nobody = Scope { pods: vec![("old".to_owned(), Track::Original)], ..scope(1) };
+        assert_eq!(question(&series(r#"foo{pod=~"{pods}"}"#), &nobody, LONGEST_RANGE), Ok(None));
+        assert!(question(&series("foo"), &nobody, LONGEST_RANGE).is_ok_and(|question| question.is_some()));
+    }
+
+    #[test]
+    fn a_series_must_be_a_plain_selector() {
+        let good =
+            ["foo", "foo:rate_1", " foo {} ", r#"{__name__=~"foo.*"}"#, r#"foo{a="}\"b",c='}'}"#, "foo{a=`}\\`}"];
+        for text in good {
+            assert_eq!(validate_metric(&series(text)), Ok(()), "{text}");
+        }
+        for text in ["rate(foo[1m])", "foo[5m]", "foo offset 5m", "foo{a=\"b\"} > 0", "1foo", "foo{", "foo}", "a b"] {
+            assert_eq!(validate_metric(&series(text)), Err(MetricFault::NotASelector), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_said_at_the_door() {
+        let query = |text: &str| metric(MetricSource::Query(text.to_owned()), MetricKind::Evaluated);
+        assert_eq!(validate_metric(&query(" ")), Err(MetricFault::Empty));
+        assert_eq!(validate_metric(&query(r#"up{pod="{pod}"}"#)), Err(MetricFault::PodOutsideCondition));
+        let fault = validate_metric(&metric(MetricSource::Query("up".to_owned()), MetricKind::Counter));
+        assert_eq!(
+            fault.map_err(|fault| fault.to_string()),
+            Err("the kind of a query cannot be counter: leave the kind out".to_owned())
+        );
+        let mut long = series("foo");
+        long.window = Duration::from_secs(3 * 3600);
+        assert_eq!(
+            validate_metric(&long).map_err(|fault| fault.to_string()),
+            Err("a window of 3h is out of bounds: choose one from 1s to 2h".to_owned())
+        );
+    }
+}

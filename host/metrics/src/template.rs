@@ -241,3 +241,119 @@ fn placeholder_at(text: &str) -> Option<(&str, &str)> {
 fn known(written: &str) -> Option<Placeholder> {
     Placeholder::from_name(written.trim_matches(['{', '}', '<', '>']))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn values<'a>(pods: &'a [&'a str]) -> Values<'a> {
+        Values { namespace: "shop", service: "a.b", tracks: &["primary", "canary"], pods, pod: pods[0] }
+    }
+
+    fn render(query: &str, pods: &[&str]) -> Result<String, TemplateFault> {
+        Template::parse(query).map(|template| template.render(&values(pods)))
+    }
+
+    #[test]
+    fn placeholders_are_replaced_where_they_stand_in_quotes() {
+        let table = [
+            (r#"foo{namespace="{namespace}",pod=~"{pods}"}"#, r#"foo{namespace="shop",pod=~"p-1|p.2"}"#),
+            (r#"foo{pod="<<pod>>"} > 0"#, r#"foo{pod="p-1"} > 0"#),
+            ("foo{pod='{pod}'}", "foo{pod='p-1'}"),
+            (r#"foo{a="{service}",b=~"{service}-.*"}"#, r#"foo{a="a.b",b=~"a\\.b-.*"}"#),
+            (r#"foo{t=~ "{track}", u !~"{track}"}"#, r#"foo{t=~ "primary|canary", u !~"primary|canary"}"#),
+            ("foo{} + bar{a=\"b\"} # {pods} \"\n+ 1", "foo{} + bar{a=\"b\"} # {pods} \"\n+ 1"),
+            (r#"foo{a=~"x{2}y{1,3}\\p{Greek}"}"#, r#"foo{a=~"x{2}y{1,3}\\p{Greek}"}"#),
+            (
+                r#"label_replace(foo, "a", "${name}", "b", "(?P<name>.*)")"#,
+                r#"label_replace(foo, "a", "${name}", "b", "(?P<name>.*)")"#,
+            ),
+            (r#"foo{a="\x7bpods}\"{pod}"}"#, r#"foo{a="\x7bpods}\"p-1"}"#),
+            ("foo{a=`{2}\\`}", "foo{a=`{2}\\`}"),
+        ];
+        for (query, expected) in table {
+            let expected = expected.replace("p.2", r"p\\.2");
+            assert_eq!(render(query, &["p-1", "p.2"]).as_deref(), Ok(expected.as_str()), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_placeholder_is_a_fault_with_a_way_out() {
+        let table = [
+            (r#"foo{a="{nmespace}"}"#, TemplateFault::Unknown("{nmespace}".into())),
+            (r#"foo{a="<<node>>"}"#, TemplateFault::Unknown("<<node>>".into())),
+            ("foo{pod}", TemplateFault::Unquoted("{pod}".into())),
+            ("<<pod>> > 0", TemplateFault::Unquoted("<<pod>>".into())),
+            ("foo{x}", TemplateFault::Unknown("{x}".into())),
+            (r#"foo{a="{pods}"}"#, TemplateFault::NotARegex("{pods}".into())),
+            (r#"foo{a!="{track}"}"#, TemplateFault::NotARegex("{track}".into())),
+            ("foo{a=~`{pods}`}", TemplateFault::Backticks("{pods}".into())),
+            (r#"foo{a="b\"}"#, TemplateFault::Unclosed('"')),
+            ("foo{a='b", TemplateFault::Unclosed('\'')),
+        ];
+        for (query, fault) in table {
+            assert_eq!(render(query, &["p"]), Err(fault), "{query}");
+        }
+    }
+
+    /// The string between the first two quotes as PromQL reads it.
+    fn unquoted(query: &str, quote: char) -> (String, String) {
+        let mut text = String::new();
+        let start = query.find(quote).expect("an opening quote") + 1;
+        let mut characters = query[start..].chars();
+        while let Some(character) = characters.next() {
+            match character {
+                '\\' => match characters.next().expect("an escaped character") {
+                    'n' => text.push('\n'),
+                    escaped => text.push(escaped),
+                },
+                _ if character == quote => return (text, characters.collect()),
+                '\n' => panic!("a line break in a string"),
+                _ => text.push(character),
+            }
+        }
+        panic!("{query} has no closing quote")
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_comes_out_of_promql_as_it_went_in(name: String, quote in prop_oneof![Just('"'), Just('\'')]) {
+            let query = format!("foo{{pod={quote}{{pod}}{quote}}} > 0");
+            let rendered = render(&query, &[&name]).expect("a good query");
+            prop_assert_eq!(unquoted(&rendered, quote), (name, "} > 0".to_owned()));
+        }
+
+        #[test]
+        fn the_alternation_matches_the_names_and_nothing_else(
+            names in proptest::collection::vec("[a-z0-9.|*+$^(){}\\[\\]\\\\\"'?-]{1,12}", 1..6),
+            other in "[a-z0-9.|*+$^(){}\\[\\]\\\\\"'?-]{0,12}",
+        ) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let rendered = render(r#"foo{pod=~"{pods}"}"#, &names).expect("a good query");
+            let (regex, rest) = unquoted(&rendered, '"');
+            prop_assert_eq!(rest, "}");
+            let regex = regex::Regex::new(&format!("^(?:{regex})$")).expect("a regular expression");
+            for name in &names {
+                prop_assert!(regex.is_match(name));
+            }
+            prop_assert_eq!(regex.is_match(&other), names.contains(&other.as_str()));
+        }
+
+        #[test]
+        fn no_query_makes_the_scanner_panic(query: String, braces in "[{}<>a-c\"'`\\\\$#~= \n]{0,40}") {
+            let _ = render(&query, &["p"]);
+            let _ = render(&braces, &["p"]);
+        }
+
+        #[test]
+        fn a_query_without_placeholders_is_unchanged(query in "[a-z{}=~\"0-9(),\\[\\] ]{0,60}") {
+            if let Ok(template) = Template::parse(&query)
+                && template.pieces.iter().all(|piece| matches!(piece, Piece::Text(_)))
+            {
+                prop_assert_eq!(template.render(&values(&["p"])), query);
+            }
+        }
+    }
+}
