@@ -125,7 +125,7 @@ impl Parameter for f64 {
     }
 
     fn write(&self) -> String {
-        self.to_string()
+        serde_json::to_string(self).unwrap_or_default()
     }
 
     fn schema() -> String {
@@ -211,8 +211,8 @@ impl<'a> Fields<'a> {
             return Ok(default);
         };
         T::read(value).map_err(|fault| {
-            let default = fault.default.clone().unwrap_or_else(|| default.write());
-            Fault { default: Some(default), ..fault.within(&name) }
+            let default = if fault.path.is_empty() { Some(default.write()) } else { fault.default.clone() };
+            Fault { default, ..fault.within(&name) }
         })
     }
 }

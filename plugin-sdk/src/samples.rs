@@ -73,7 +73,7 @@ impl Series {
         let (first, mut value) = samples.next()?;
         let (mut last, mut increase, mut count) = (first, 0.0, 1);
         for (at, next) in samples {
-            increase += if next >= value { next - value } else { next };
+            increase += if next < value { next } else { next - value };
             (last, value, count) = (at, next, count + 1);
         }
         (last > first).then(|| Rate { per_second: increase / seconds(last - first), samples: count })

@@ -90,7 +90,8 @@ impl SituationBuilder {
         self
     }
 
-    /// The situation. The rollout began before its first check, and the step was complete before the first of its own.
+    /// The situation. The rollout began before its first check, and the first of its step that is not early was taken
+    /// right after the warm-up of a minute.
     #[must_use]
     pub fn build(mut self) -> Situation {
         let mut at = NOW;
@@ -100,11 +101,11 @@ impl SituationBuilder {
         }
         self.situation.checks.reverse();
         let progress = &mut self.situation.progress;
-        let first = self.situation.checks.iter().find(|check| check.step_index == progress.step_index);
-        let complete = first.map_or(NOW, |check| check.at) - MINUTE / 2;
+        let mut own = self.situation.checks.iter().filter(|check| check.step_index == progress.step_index);
+        let complete = own.find(|check| !check.early).map_or(NOW, |check| check.at) - MINUTE;
         progress.started = progress.started.min(at);
         (progress.step_started, progress.step_complete) =
-            (complete - MINUTE / 4, progress.step_complete.map(|_| complete));
+            (complete - MINUTE / 2, progress.step_complete.map(|_| complete));
         self.situation
     }
 

@@ -1,6 +1,6 @@
 //! What the checks so far add up to.
 
-use aviary_policy_sdk::{Check, Outcome, Situation, Timestamp};
+use aviary_policy_sdk::{Check, Outcome, Progress, Situation, Timestamp};
 
 use crate::{Inconclusive, Settings};
 
@@ -17,10 +17,8 @@ pub(crate) struct Tally<'a> {
 impl<'a> Tally<'a> {
     pub(crate) fn of(situation: &'a Situation, settings: &Settings) -> Self {
         let progress = &situation.progress;
-        let passes: Vec<&Check> = in_step(situation)
-            .take_while(|check| !fails(check, settings))
-            .filter(|check| check.outcome == Outcome::Pass)
-            .collect();
+        let since_failure = situation.checks.iter().rev().take_while(|check| !fails(check, settings));
+        let passes: Vec<&Check> = since_failure.filter(|check| counts(check, progress)).collect();
         let first = passes.last().map_or(progress.now, |check| check.at);
         Self {
             passes: u32::try_from(passes.len()).unwrap_or(u32::MAX),
@@ -30,14 +28,11 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// The checks of this step that count, newest first: none from before its size was complete or of another size.
-fn in_step(situation: &Situation) -> impl Iterator<Item = &Check> {
-    let progress = &situation.progress;
-    let complete = progress.step_complete.unwrap_or(Timestamp::MAX);
-    situation.checks.iter().rev().filter(move |check| {
-        let here = check.step_index == progress.step_index && check.canary == progress.canary.wanted;
-        here && !check.early && check.at >= complete
-    })
+/// A pass of this step; none from before its size was complete or of another size.
+fn counts(check: &Check, progress: &Progress) -> bool {
+    let here = check.step_index == progress.step_index && check.canary == progress.canary.wanted;
+    let complete = progress.step_complete.is_some_and(|complete| check.at >= complete);
+    here && complete && !check.early && check.outcome == Outcome::Pass
 }
 
 fn failures<'a>(situation: &'a Situation, settings: &Settings) -> Vec<&'a Check> {

@@ -1,15 +1,20 @@
 //! A quantile of a classic histogram, from the rates of its buckets.
 
-use aviary_policy_sdk::{Rate, Series, Span};
+use aviary_policy_sdk::{Rate, Series, Span, parameters};
 
-use crate::reading::Value;
+use crate::{reading::Value, words};
 
 /// Whether this is a quantile.
 ///
 /// # Errors
 /// One sentence.
 pub(crate) fn check(quantile: f64) -> Result<f64, String> {
-    let fault = || format!("parameter `quantile` must be above 0 and at most 1, not {quantile}; give 0.95 for example");
+    let fault = || {
+        format!(
+            "parameter `quantile` must be above 0 and at most 1, not {}; give 0.95 for example",
+            words::exact(quantile)
+        )
+    };
     (quantile > 0.0 && quantile <= 1.0).then_some(quantile).ok_or_else(fault)
 }
 
@@ -24,7 +29,7 @@ pub(crate) fn of(series: &[&Series], span: Span, quantile: f64) -> (Value, u32) 
 fn bucket(series: &Series, span: Span) -> Option<(f64, Rate)> {
     let bound = match series.label("le")? {
         "+Inf" => f64::INFINITY,
-        bound => bound.parse().ok()?,
+        bound => bound.parse::<parameters::Value>().ok()?.as_f64()?,
     };
     series.rate(span).map(|rate| (bound, rate))
 }

@@ -1,6 +1,6 @@
 //! Numbers and units as people read them.
 
-use aviary_policy_sdk::{Metric, MetricKind};
+use aviary_policy_sdk::{Metric, MetricKind, parameters::Parameter};
 
 /// A value with its metric's unit; the value of a counter is its rate per second.
 pub(crate) fn value(metric: &Metric, value: f64) -> String {
@@ -10,7 +10,7 @@ pub(crate) fn value(metric: &Metric, value: f64) -> String {
 /// Two values of a metric, told apart even where rounding would make them look the same.
 pub(crate) fn both(metric: &Metric, one: f64, other: f64) -> (String, String) {
     let rounded = (number(one), number(other));
-    let (one, other) = if rounded.0 == rounded.1 { (one.to_string(), other.to_string()) } else { rounded };
+    let (one, other) = if one != other && rounded.0 == rounded.1 { (exact(one), exact(other)) } else { rounded };
     (with_unit(metric, &one), with_unit(metric, &other))
 }
 
@@ -21,18 +21,41 @@ fn with_unit(metric: &Metric, number: &str) -> String {
     format!("{number}{space}{unit}{rate}")
 }
 
-/// Three significant digits at least, without zeros at the end.
+/// Three significant digits at least, without zeros at the end. By integers: the standard library's way is 18 KB of tables.
 pub(crate) fn number(value: f64) -> String {
-    let digits = match value.abs() {
-        size if size >= 100.0 || size == 0.0 || !size.is_finite() => 0,
-        size if size >= 10.0 => 1,
-        size if size >= 1.0 => 2,
-        size if size >= 0.1 => 3,
-        size if size >= 0.001 => 5,
-        _ => return value.to_string(),
+    let digits: u32 = match value.abs() {
+        0.0 => 0,
+        size if size < 0.001 => return exact(value),
+        size if size < 0.1 => 5,
+        size if size < 1.0 => 3,
+        size if size < 10.0 => 2,
+        size if size < 100.0 => 1,
+        size if size < 1e15 => 0,
+        _ => return exact(value),
     };
-    let written = format!("{value:.digits$}");
-    if digits == 0 { written } else { written.trim_end_matches('0').trim_end_matches('.').to_owned() }
+    let scale = 10_u64.pow(digits);
+    let scaled = scaled(value.abs(), scale);
+    let sign = if value < 0.0 && scaled > 0 { "-" } else { "" };
+    let (whole, rest) = (scaled / scale, scaled % scale);
+    if rest == 0 {
+        return format!("{sign}{whole}");
+    }
+    let rest = format!("{rest:0width$}", width = digits as usize);
+    format!("{sign}{whole}.{}", rest.trim_end_matches('0'))
+}
+
+/// All digits that tell a value from any other.
+pub(crate) fn exact(value: f64) -> String {
+    match value {
+        f64::INFINITY => "infinite".to_owned(),
+        f64::NEG_INFINITY => "minus infinite".to_owned(),
+        value => value.write(),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "0 to 1e17")]
+fn scaled(size: f64, scale: u64) -> u64 {
+    (size * scale as f64).round() as u64
 }
 
 /// Milliseconds in the largest unit that shows them whole.

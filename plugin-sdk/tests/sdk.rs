@@ -1,0 +1,169 @@
+//! What the SDK promises to authors: rates, parameters, their schema, and answers where parameters cannot be read.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use aviary_policy_sdk::{
+    Analyzer, Finding, NoParameters, Observation, Outcome, Span, Track, export, parameters,
+    parameters::{Parameter, Value, read},
+    testing::{MetricBuilder, NOW, ObservationBuilder},
+};
+use proptest::prelude::*;
+
+parameters! {
+    /// Everything a parameter
+    /// can be.
+    struct Everything {
+        /// A share.
+        share: f64 = 0.5,
+        count: u32 = 3,
+        long_duration: u64 = 60_000,
+        enabled: bool = true,
+        name: String = "a \"b\"".to_owned(),
+        mode: Mode = Mode::TwoWords,
+        limits: Limits = Limits::default(),
+        optional: Option<u32> = None,
+        list: Vec<String> = vec!["x".to_owned()],
+    }
+}
+
+parameters! {
+    /// A choice.
+    enum Mode {
+        /// One.
+        One,
+        /// The other.
+        TwoWords,
+    }
+}
+
+parameters! {
+    struct Limits {
+        max: f64 = 1.5,
+    }
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    for text in ["", " ", "null", "{}"] {
+        assert_eq!(read::<Everything>(text).unwrap(), Everything::default());
+    }
+    let some =
+        read::<Everything>(r#"{"long-duration":1,"mode":"one","limits":{"max":2},"optional":4,"list":[]}"#).unwrap();
+    assert_eq!((some.long_duration, some.mode, some.limits.max, some.optional), (1, Mode::One, 2.0, Some(4)));
+    assert_eq!((some.list.len(), some.share), (0, 0.5));
+}
+
+#[test]
+fn faults_name_the_parameter_and_the_way_out() {
+    let table = [
+        (
+            r#"{"count":-1}"#,
+            "parameter `count` must be a whole number of zero or more, not -1; correct it, or leave it out to use 3",
+        ),
+        (r#"{"share":"x"}"#, "parameter `share` must be a number, not \"x\"; correct it, or leave it out to use 0.5"),
+        (
+            r#"{"enabled":1}"#,
+            "parameter `enabled` must be true or false, not 1; correct it, or leave it out to use true",
+        ),
+        (
+            r#"{"mode":"two"}"#,
+            "parameter `mode` must be `one` or `two-words`, not \"two\"; correct it, or leave it out to use \"two-words\"",
+        ),
+        (
+            r#"{"limits":{"max":[]}}"#,
+            "parameter `limits.max` must be a number, not a list; correct it, or leave it out to use 1.5",
+        ),
+        (r#"{"limits":{"mix":1}}"#, "parameter `limits.mix` is unknown: known are `max`; correct it or leave it out"),
+        (r#"{"list":["a",7]}"#, "parameter `list.1` must be a text, not 7; correct it or leave it out"),
+        ("[]", "the parameters must be an object, not a list"),
+        ("{", "the parameters are not JSON: EOF while parsing an object at line 1 column 1"),
+    ];
+    for (text, sentence) in table {
+        assert_eq!(read::<Everything>(text).unwrap_err(), sentence);
+    }
+    let fault = read::<NoParameters>(r#"{"a":1}"#).unwrap_err();
+    assert_eq!(fault, "parameter `a` is unknown: there are none; correct it or leave it out");
+}
+
+#[test]
+fn schema_and_defaults_are_json_that_agree() {
+    let info = export::describe::<Everything>("name", "1.2.3", "summary");
+    let schema: Value = info.parameters_schema.parse().unwrap();
+    let defaults: Value = info.defaults.parse().unwrap();
+    assert_eq!(schema["description"], "Everything a parameter can be.");
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema["properties"]["share"]["description"], "A share.");
+    assert_eq!(schema["properties"]["mode"]["enum"].to_string(), r#"["one","two-words"]"#);
+    assert_eq!(schema["properties"]["limits"]["properties"]["max"]["type"], "number");
+    for (name, property) in schema["properties"].as_object().unwrap() {
+        assert_eq!(property["default"], defaults[name], "{name}");
+    }
+    assert_eq!(read::<Everything>(&info.defaults).unwrap(), Everything::default());
+    assert_eq!(NoParameters::default().write(), "{}");
+}
+
+struct Picky;
+
+impl Analyzer for Picky {
+    type Parameters = Limits;
+
+    fn analyze(_observation: &Observation, parameters: &Limits) -> Finding {
+        Finding::pass(format!("max {}", parameters.max))
+    }
+
+    fn check(parameters: &Limits) -> Result<(), String> {
+        if parameters.max < 0.0 { Err("too low".to_owned()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn parameters_are_read_and_checked_for_the_author() {
+    assert_eq!(export::validate(r#"{"max":-1}"#, Picky::check), Err("too low".to_owned()));
+    assert!(export::validate(r#"{"mix":1}"#, Picky::check).unwrap_err().contains("`mix` is unknown"));
+    assert_eq!(export::validate("", Picky::check), Ok(()));
+    let ask = |json| export::analyze::<Picky>(&ObservationBuilder::new().parameters(json).build());
+    assert_eq!(ask(r#"{"max":7}"#).reason, "max 7");
+    assert_eq!(ask(r#"{"max":"7"}"#).outcome, Outcome::Inconclusive);
+}
+
+#[test]
+fn a_span_cuts_what_lies_outside() {
+    let metric = MetricBuilder::gauge("m").values("a", [1.0, 2.0, 3.0]).build();
+    let series = metric.of_pod("a").next().unwrap();
+    let values = |span| series.within(span).map(|(_, value)| value).collect::<Vec<_>>();
+    assert_eq!(values(Span::before(NOW, 15_000)), [2.0, 3.0]);
+    assert_eq!(values(Span::before(NOW, 15_000).since(NOW - 14_999)), [3.0]);
+    assert_eq!(series.latest(Span::before(NOW - 1, 15_000)), Some((NOW - 15_000, 2.0)));
+    assert_eq!(series.rate(Span::before(NOW, 1)), None);
+}
+
+#[test]
+fn a_metric_knows_its_tracks() {
+    let metric = MetricBuilder::counter("m").values("a", [0.0, 30.0]).values("a", [0.0, 15.0]).values("b", [9.0]);
+    let observation = ObservationBuilder::new().pod("a", Track::Canary).pod("b", Track::Primary).metric(metric).build();
+    let metric = observation.metric("m").unwrap();
+    assert_eq!(metric.rate_of_pod("a", Span::before(NOW, 60_000)).unwrap().per_second, 3.0);
+    assert_eq!(metric.rate_of_pod("b", Span::before(NOW, 60_000)), None);
+    let tracks: Vec<_> = metric.series.iter().map(|series| series.track).collect();
+    assert_eq!(tracks, [Some(Track::Canary), Some(Track::Canary), Some(Track::Primary)]);
+    assert_eq!((observation.progress.canary.ready, observation.progress.primary.wanted), (1, 1));
+}
+
+proptest! {
+    #[test]
+    fn a_rate_counts_every_increase_whatever_resets_there_were(steps in prop::collection::vec((0_u32..1000, any::<bool>()), 1..40)) {
+        let (mut value, mut total, mut values) = (1.0, 0.0, vec![1.0]);
+        for (step, reset) in &steps {
+            // A process that starts again begins at zero; what it counts until the next sample can hide the reset.
+            let begin = if *reset && f64::from(*step) < value { 0.0 } else { value };
+            value = begin + f64::from(*step);
+            total += f64::from(*step);
+            values.push(value);
+        }
+        let metric = MetricBuilder::counter("m").values("a", values).build();
+        let seconds = 15.0 * f64::from(u32::try_from(steps.len()).unwrap());
+        let rate = metric.rate_of_pod("a", Span::before(NOW, 3_600_000)).unwrap();
+        prop_assert!((rate.per_second - total / seconds).abs() < 1e-6, "{rate:?} {total}");
+        prop_assert_eq!(rate.samples as usize, steps.len() + 1);
+    }
+}
