@@ -1,0 +1,219 @@
+//! From the bytes of a file to a component that answers one of the three questions, or the reason why not.
+
+use std::{borrow::Cow, panic};
+
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wit_component::ComponentEncoder;
+
+use crate::{
+    answer::{Kind, Trap},
+    text,
+};
+
+/// The version of the contract that this host speaks.
+pub const CONTRACT: &str = "aviary:policy@1.0.0";
+const COMMON: [&str; 2] = ["describe", "validate"];
+
+/// Why a drop is refused; the sentence names the fault and the way out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The file cannot be had.
+    #[error("{0}")]
+    File(String),
+    /// It is no WebAssembly.
+    #[error("not WebAssembly: {0}; drop in the .wasm file that `cargo build --target wasm32-unknown-unknown` wrote")]
+    NotWasm(String),
+    /// It is WebAssembly, but damaged.
+    #[error("damaged or cut short: {0}; copy it again, best under another name and then rename it")]
+    Damaged(String),
+    /// It wants more than a policy may have.
+    #[error("it imports {import}, and a policy may import only the log of {CONTRACT}; {remedy}")]
+    Import {
+        /// The first import that is too much.
+        import: String,
+        /// The way out.
+        remedy: &'static str,
+    },
+    /// It is a component or module of another purpose.
+    #[error(
+        "it exports {exports}; this host speaks {CONTRACT}: a policy exports describe, validate and one of classify \
+         (classifier), analyze (analyzer), next (progression); build it with aviary-policy-sdk and one export macro"
+    )]
+    World {
+        /// All exports, or `nothing`.
+        exports: String,
+    },
+    /// It cannot be made a component, compiled or linked.
+    #[error("{0}; build it again with the aviary-policy-sdk of this host, which speaks {CONTRACT}")]
+    Unusable(String),
+    /// It does not do what every policy must.
+    #[error("on trial, {act}: the policy {trap}")]
+    Trial {
+        /// What it was asked.
+        act: String,
+        /// How it failed.
+        trap: Trap,
+    },
+    /// It says something of itself that cannot be.
+    #[error("it describes itself wrongly: {0}")]
+    Description(String),
+    /// It would break a configuration that is in force.
+    #[error(
+        "it does not accept the parameters that {by} gives it: {reason}; change those first, or give the file another \
+         name and configure that"
+    )]
+    Parameters {
+        /// Whose configuration.
+        by: String,
+        /// What the policy says.
+        reason: String,
+    },
+    /// Another sort of policy is in force under the name.
+    #[error("it is {found} and the policy in force under this name is {in_force}; give the file another name")]
+    OtherKind {
+        /// What the file is.
+        found: String,
+        /// What is in force.
+        in_force: String,
+    },
+}
+
+impl Refusal {
+    /// A busy machine may be to blame: the same bytes may pass another time.
+    pub(crate) fn may_pass_later(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Trial { trap: Trap::Time { .. }, .. })
+    }
+}
+
+/// A component that has been looked at from outside only.
+pub(crate) struct Candidate<'a> {
+    pub(crate) component: Cow<'a, [u8]>,
+    pub(crate) kind: Kind,
+}
+
+/// Looks at the bytes and makes a component of a core module.
+pub(crate) fn examine(bytes: &[u8]) -> Result<Candidate<'_>, Refusal> {
+    let core = is_core_module(bytes)?;
+    validate(bytes)?;
+    if core {
+        module_imports(bytes)?;
+    }
+    let component = if core { Cow::Owned(encode(bytes)?) } else { Cow::Borrowed(bytes) };
+    let outline = Outline::of(&component)?;
+    outline.imports.iter().try_for_each(|name| allowed_import(name))?;
+    let kind = outline.kind()?;
+    Ok(Candidate { component, kind })
+}
+
+fn is_core_module(bytes: &[u8]) -> Result<bool, Refusal> {
+    if bytes.is_empty() {
+        return Err(Refusal::NotWasm("the file is empty".to_owned()));
+    }
+    if !bytes.starts_with(b"\0asm") {
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(12)]).into_owned();
+        return Err(Refusal::NotWasm(format!("it begins with `{}`", text::printable(&start))));
+    }
+    let version = bytes.get(4..8).ok_or_else(|| Refusal::Damaged(format!("it ends after {} bytes", bytes.len())))?;
+    match version {
+        [1, 0, 0, 0] => Ok(true),
+        [_, _, 1, 0] => Ok(false),
+        _ => Err(Refusal::NotWasm(format!("its version bytes are {version:02x?}, which nobody knows"))),
+    }
+}
+
+/// First of all, because the encoder panics on what is not valid.
+fn validate(bytes: &[u8]) -> Result<(), Refusal> {
+    let features = WasmFeatures::default() - WasmFeatures::MEMORY64 - WasmFeatures::RELAXED_SIMD;
+    Validator::new_with_features(features)
+        .validate_all(bytes)
+        .map(drop)
+        .map_err(|error| Refusal::Damaged(error.to_string()))
+}
+
+fn encode(module: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let encode = || ComponentEncoder::default().module(module).and_then(|mut encoder| encoder.encode());
+    match panic::catch_unwind(panic::AssertUnwindSafe(encode)) {
+        Ok(Ok(component)) => Ok(component),
+        Ok(Err(error)) => Err(Refusal::Unusable(format!("it cannot be made a component: {error:#}"))),
+        Err(_) => Err(Refusal::Unusable("it cannot be made a component: the encoder panicked".to_owned())),
+    }
+}
+
+/// What a core module asks for by modules that no component can give it.
+fn module_imports(module: &[u8]) -> Result<(), Refusal> {
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::ImportSection(section) = payload.map_err(damaged)? {
+            for import in section.into_imports() {
+                let import = import.map_err(damaged)?;
+                if !import.module.contains(':') {
+                    allowed_import(&format!("{}::{}", import.module, import.name))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn allowed_import(import: &str) -> Result<(), Refusal> {
+    let (path, version) = import.split_once('@').unwrap_or((import, ""));
+    let ours = matches!(path, "aviary:policy/log" | "aviary:policy/types");
+    if ours && version.starts_with("1.") {
+        return Ok(());
+    }
+    let remedy = if import.starts_with("wasi") {
+        "build it for wasm32-unknown-unknown, not for wasm32-wasip1 or wasm32-wasip2: a policy has no clock, disk or network"
+    } else if ours {
+        "it was built for another version of the contract: build it with the aviary-policy-sdk of this host"
+    } else if path.starts_with("aviary:policy/") {
+        "it was built for a newer host: update Aviary, or build it with the aviary-policy-sdk of this host"
+    } else {
+        "remove the dependency that needs it: a policy sees nothing but its input"
+    };
+    Err(Refusal::Import { import: import.to_owned(), remedy })
+}
+
+/// The names that a component asks for and offers.
+#[derive(Default)]
+struct Outline {
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl Outline {
+    fn of(component: &[u8]) -> Result<Self, Refusal> {
+        let mut outline = Self::default();
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(component) {
+            match payload.map_err(damaged)? {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        outline.imports.push(import.map_err(damaged)?.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    for export in section {
+                        outline.exports.push(export.map_err(damaged)?.name.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(outline)
+    }
+
+    fn kind(&self) -> Result<Kind, Refusal> {
+        let has = |name: &str| self.exports.iter().any(|export| export == name);
+        let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| has(kind.function())).collect();
+        match kinds[..] {
+            [kind] if COMMON.into_iter().all(has) => Ok(kind),
+            _ if self.exports.is_empty() => Err(Refusal::World { exports: "nothing".to_owned() }),
+            _ => Err(Refusal::World { exports: text::cut(&self.exports.join(", "), 300) }),
+        }
+    }
+}
+
+fn damaged(error: wasmparser::BinaryReaderError) -> Refusal {
+    Refusal::Damaged(error.to_string())
+}
