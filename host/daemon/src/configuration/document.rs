@@ -10,6 +10,9 @@ use serde_saphyr::Spanned;
 
 use super::fault::{Fault, Faults, Place};
 
+/// How deep values may be nested: every level costs stack.
+const DEEPEST: usize = 24;
+
 /// A value with its place and the path that leads to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
@@ -67,8 +70,11 @@ pub fn read(text: &str, faults: &mut Faults) -> Option<Node> {
         Ok(parsed) => Some(placed(parsed, String::new())),
         Err(error) => {
             let place = error.location().map(place);
-            let message =
-                format!("is not valid YAML: {}", error.render_with_formatter(&serde_saphyr::UserMessageFormatter));
+            let message = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+            let again =
+                place.map(|Place { line, column }| format!(" at line {line}, column {column}")).unwrap_or_default();
+            let message = message.strip_suffix(&again).unwrap_or(&message);
+            let message = format!("is not valid YAML: {message} (look at indentation, colons and quotes)");
             faults.push(Fault { place, path: String::new(), message });
             None
         }
@@ -161,8 +167,10 @@ impl<'de> Visitor<'de> for ParsedVisitor {
 
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
-        with_snippet: false,
+        budget: serde_saphyr::budget! { max_depth: DEEPEST },
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
         strict_booleans: true,
+        with_snippet: false,
     }
 }
 

@@ -52,6 +52,11 @@ impl Faults {
         }
     }
 
+    /// How many things are wrong.
+    pub const fn len(&self) -> usize {
+        self.faults.len()
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.faults.is_empty()

@@ -54,6 +54,7 @@ pub struct Fields<'a> {
     node: &'a Node,
     entries: &'a [(Key, Node)],
     known: Vec<&'static str>,
+    faults_before: usize,
     faults: &'a mut Faults,
 }
 
@@ -68,7 +69,7 @@ impl<'a> Fields<'a> {
                 return None;
             }
         };
-        Some(Self { node, entries, known: Vec::new(), faults })
+        Some(Self { node, entries, known: Vec::new(), faults_before: faults.len(), faults })
     }
 
     /// A field that may be absent or empty.
@@ -88,13 +89,14 @@ impl<'a> Fields<'a> {
         self.optional(name)
     }
 
-    /// Ends the reading: every field that was not asked for is a fault.
-    pub fn end(self) {
+    /// Ends the reading: every field that was not asked for is a fault. Says whether there was none at all.
+    pub fn end(self) -> bool {
         for (key, node) in self.entries.iter().filter(|(key, _)| !self.known.contains(&key.name.as_str())) {
             let remedy = remedy(&key.name, &self.known);
             let message = format!("unknown field {:?}: {remedy}", key.name);
             self.faults.push(Fault { place: Some(key.place), path: node.path.clone(), message });
         }
+        self.faults.len() == self.faults_before
     }
 }
 

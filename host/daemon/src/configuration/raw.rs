@@ -13,6 +13,9 @@ use super::{
     fields::{Fields, FromNode, Parameters, Placed, nearest},
 };
 
+/// What to do where no service is named.
+pub const NO_SERVICE: &str = "name at least one, with name and namespace";
+
 /// The whole file.
 #[derive(Debug)]
 pub struct File {
@@ -21,7 +24,7 @@ pub struct File {
     pub listen: Option<SocketAddr>,
     pub socket: Option<PathBuf>,
     pub defaults: Overrides,
-    pub services: Vec<Placed<Service>>,
+    pub services: Option<Placed<Vec<Placed<Service>>>>,
 }
 
 /// `prometheus:`
@@ -118,7 +121,7 @@ impl File {
             listen: fields.optional("listen"),
             socket: fields.optional("socket"),
             defaults: fields.optional("defaults").unwrap_or_default(),
-            services: fields.required("services", "name at least one, with name and namespace").unwrap_or_default(),
+            services: fields.required("services", NO_SERVICE),
         };
         fields.end();
         Some(file)
@@ -248,8 +251,8 @@ impl FromNode for Metric {
             window: fields.optional("window"),
             parameters: fields.optional("parameters").unwrap_or_default(),
         };
-        fields.end();
-        Some(metric)
+        // A source or kind that cannot be read is not also missing.
+        fields.end().then_some(metric)
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     fault::{Fault, Faults},
     fields::Placed,
     prometheus,
-    raw::{File, Overrides, Service},
+    raw::{File, NO_SERVICE, Overrides, Service},
     settings::{BREAKPOINT, Checked, Chosen, check},
 };
 
@@ -24,9 +24,7 @@ pub fn configuration(raw: File, file: &Path, faults: &mut Faults) -> Configurati
     let prometheus = raw.prometheus.and_then(|section| prometheus::settings(section, folder, faults));
     let defaults = check(raw.defaults, faults);
     check_progression(&defaults.plain, defaults.progression.as_ref(), faults);
-    check_names(&raw.services, faults);
-    let services: Vec<ServiceConfiguration> =
-        raw.services.into_iter().filter_map(|raw| service(raw, &defaults, faults)).collect();
+    let services = raw.services.map(|list| services(list, &defaults, faults)).unwrap_or_default();
     if !has_prometheus {
         check_no_metrics(&services, faults);
     }
@@ -49,12 +47,24 @@ struct Pace {
     longest_step: Duration,
 }
 
+fn services(list: Placed<Vec<Placed<Service>>>, defaults: &Checked, faults: &mut Faults) -> Vec<ServiceConfiguration> {
+    if list.value.is_empty() && faults.is_empty() {
+        list.fault(faults, format!("is an empty list: {NO_SERVICE}"));
+    }
+    check_names(&list.value, faults);
+    list.value.into_iter().filter_map(|raw| service(raw, defaults, faults)).collect()
+}
+
 fn check_names(services: &[Placed<Service>], faults: &mut Faults) {
     let mut seen = BTreeSet::new();
     for service in services {
-        let (Some(namespace), Some(name)) = (&service.value.namespace, &service.value.name) else { continue };
-        check_name(namespace, 63, false, faults);
+        let Service { namespace, name, .. } = &service.value;
+        if let Some(namespace) = namespace {
+            check_name(namespace, 63, false, faults);
+        }
+        let Some(name) = name else { continue };
         check_name(name, 253, true, faults);
+        let Some(namespace) = namespace else { continue };
         if !seen.insert((&namespace.value, &name.value)) {
             let message = format!("{}/{} is configured twice: remove one of them", namespace.value, name.value);
             name.fault(faults, message);
