@@ -2,7 +2,9 @@
 
 pub mod diff;
 pub mod judge;
+pub mod replicas;
 pub mod settings;
+pub mod spec;
 pub mod time;
 pub mod view;
 pub mod write;

@@ -109,3 +109,30 @@ pub struct Settings {
     /// What is fetched for the analyzers.
     pub metrics: Vec<MetricSettings>,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Settings for tests: steps of 20 % up to 40 %, checks each 10 s.
+    pub(crate) fn settings() -> Settings {
+        let policy = |name: &str| PolicyChoice { name: name.to_owned(), parameters: json!({}) };
+        Settings {
+            step: Amount::Percent(20.0),
+            break_point: Amount::Percent(40.0),
+            surge: Amount::Percent(25.0),
+            warm_up: Duration::from_secs(20),
+            check_interval: Duration::from_secs(10),
+            ready_deadline: Duration::from_secs(300),
+            longest_step: Duration::from_secs(3600),
+            on_rollback: OnRollback::Revert,
+            shared_claims: false,
+            classifier: policy("image-change"),
+            analyzers: vec![policy("health"), policy("threshold")],
+            progression: policy("breakpoint"),
+            metrics: Vec::new(),
+        }
+    }
+}
