@@ -2,7 +2,7 @@
 
 use crate::{
     Analyzer, Change, Classification, Classifier, Finding, Info, KindOfChange, Move, NextStep, Observation, Outcome,
-    Parameters, Progression, Situation, log, parameters::read,
+    Parameters, Progression, Situation, bounds::Bounded, log, parameters::read,
 };
 
 /// Exports a [`Classifier`]; name, version and summary are those of its crate. Does nothing in native builds.
@@ -90,7 +90,7 @@ pub fn describe<P: Parameters>(name: &str, version: &str, summary: &str) -> Info
 /// One sentence that names the parameter, the fault and the way out.
 pub fn validate<P: Parameters>(text: &str, check: impl FnOnce(&P) -> Result<(), String>) -> Result<(), String> {
     log_panics();
-    check(&read(text)?)
+    read(text).and_then(|parameters| check(&parameters)).map_err(Bounded::bounded)
 }
 
 /// Asks a classifier; parameters it cannot read make every change a canary.
@@ -98,8 +98,8 @@ pub fn validate<P: Parameters>(text: &str, check: impl FnOnce(&P) -> Result<(), 
 pub fn classify<P: Classifier>(change: &Change) -> Classification {
     log_panics();
     match read(&change.parameters) {
-        Ok(parameters) => P::classify(change, &parameters),
-        Err(reason) => Classification { kind: KindOfChange::Canary, reason },
+        Ok(parameters) => P::classify(change, &parameters).bounded(),
+        Err(reason) => Classification { kind: KindOfChange::Canary, reason: reason.bounded() },
     }
 }
 
@@ -108,8 +108,8 @@ pub fn classify<P: Classifier>(change: &Change) -> Classification {
 pub fn analyze<P: Analyzer>(observation: &Observation) -> Finding {
     log_panics();
     match read(&observation.parameters) {
-        Ok(parameters) => P::analyze(observation, &parameters),
-        Err(reason) => Finding::new(Outcome::Inconclusive, reason),
+        Ok(parameters) => P::analyze(observation, &parameters).bounded(),
+        Err(reason) => Finding::new(Outcome::Inconclusive, reason.bounded()),
     }
 }
 
@@ -118,8 +118,8 @@ pub fn analyze<P: Analyzer>(observation: &Observation) -> Finding {
 pub fn next<P: Progression>(situation: &Situation) -> Move {
     log_panics();
     match read(&situation.parameters) {
-        Ok(parameters) => P::next(situation, &parameters),
-        Err(reason) => Move { next: NextStep::Hold, reason },
+        Ok(parameters) => P::next(situation, &parameters).bounded(),
+        Err(reason) => Move { next: NextStep::Hold, reason: reason.bounded() },
     }
 }
 

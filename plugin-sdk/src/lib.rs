@@ -1,7 +1,7 @@
 //! Write an Aviary policy in Rust.
 //!
-//! A policy is a pure function: all it knows is in the call, so the same input gives the same answer, and any decision can
-//! be asked again. It is a type with one of three traits, a struct of parameters and an export macro:
+//! A policy is a pure function: all it knows is in the call, so the same input gives the same answer, and any decision
+//! can be asked again. It is a type with one of three traits, a struct of parameters and an export macro:
 //!
 //! | question | trait | macro |
 //! |---|---|---|
@@ -9,8 +9,8 @@
 //! | what does this check say? | [`Analyzer`] | [`export_analyzer!`] |
 //! | what now? | [`Progression`] | [`export_progression!`] |
 //!
-//! Name, version and summary are those of the crate, which is a `["cdylib", "rlib"]` with this one dependency. It is built
-//! for `wasm32-unknown-unknown` and tested natively. A whole policy with its test:
+//! Name, version and summary are those of the crate, which is a `["cdylib", "rlib"]` with this one dependency. It is
+//! built for `wasm32-unknown-unknown` and tested natively. A whole policy with its test:
 //!
 //! ```
 //! use aviary_policy_sdk::{Analyzer, Finding, Observation, Span, Track, parameters};
@@ -63,6 +63,7 @@ extern crate self as aviary_policy_sdk;
 mod answers;
 #[doc(hidden)]
 pub mod bindings;
+mod bounds;
 #[doc(hidden)]
 pub mod export;
 pub mod log;

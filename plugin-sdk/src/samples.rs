@@ -65,8 +65,8 @@ impl Series {
         self.labels.iter().find(|label| label.name == name).map(|label| label.value.as_str())
     }
 
-    /// The rate of a counter within a span. A value smaller than the one before means that the counter started again from
-    /// zero. `None` for fewer than two samples; NaN if one of them is.
+    /// The rate of a counter within a span. A value smaller than the one before means that the counter started again
+    /// from zero. `None` for fewer than two samples; NaN if one of them is.
     #[must_use]
     pub fn rate(&self, span: Span) -> Option<Rate> {
         let mut samples = self.within(span);

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use aviary_policy_sdk::{
-    Analyzer, Finding, NoParameters, Observation, Outcome, Span, Track, export, parameters,
+    Analyzer, Finding, MetricFinding, NoParameters, Observation, Outcome,
+    Outcome::Pass,
+    Span, Track, export, parameters,
     parameters::{Parameter, Value, read},
     testing::{MetricBuilder, NOW, ObservationBuilder},
 };
@@ -124,6 +126,29 @@ fn parameters_are_read_and_checked_for_the_author() {
     let ask = |json| export::analyze::<Picky>(&ObservationBuilder::new().parameters(json).build());
     assert_eq!(ask(r#"{"max":7}"#).reason, "max 7");
     assert_eq!(ask(r#"{"max":"7"}"#).outcome, Outcome::Inconclusive);
+}
+
+struct Talker;
+
+impl Analyzer for Talker {
+    type Parameters = NoParameters;
+
+    fn analyze(_observation: &Observation, _parameters: &NoParameters) -> Finding {
+        let pods = vec!["pod".to_owned(); 2000];
+        let line =
+            MetricFinding { canary: Some(f64::NAN), limit: Some(1.0), pods, ..MetricFinding::new("m", Pass, "x") };
+        Finding { score: Some(f64::NAN), metrics: vec![line; 2000], ..Finding::pass("\u{e4}".repeat(2000)) }
+    }
+}
+
+#[test]
+fn an_answer_is_cut_to_what_the_host_takes() {
+    let finding = export::analyze::<Talker>(&ObservationBuilder::new().build());
+    assert_eq!(finding.reason, "\u{e4}".repeat(900) + "...");
+    assert_eq!((finding.score, finding.metrics.len(), finding.metrics[0].pods.len()), (None, 1000, 1000));
+    assert_eq!((finding.metrics[0].canary, finding.metrics[0].limit), (None, Some(1.0)));
+    let unknown = format!(r#"{{"{}":1}}"#, "x".repeat(3000));
+    assert_eq!(export::validate::<NoParameters>(&unknown, |_| Ok(())).unwrap_err().len(), 1803);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use crate::{
     testing::{NOW, SCRAPE_INTERVAL},
 };
 
-/// Builds a [`Metric`]; [`ObservationBuilder`](crate::testing::ObservationBuilder) fills in the tracks of pods it knows.
+/// Builds a [`Metric`]; [`ObservationBuilder`](crate::testing::ObservationBuilder) fills in the tracks of pods it
+/// knows.
 #[derive(Debug, Clone)]
 pub struct MetricBuilder(Metric);
 

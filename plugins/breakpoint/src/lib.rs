@@ -1,5 +1,5 @@
-//! The default progression: step by step to the break-point, promoted there; back on failures; a person where nothing can be
-//! said for too long.
+//! The default progression: step by step to the break-point, promoted there; back on failures; a person where nothing
+//! can be said for too long.
 
 mod tally;
 mod words;

@@ -21,7 +21,8 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     text.ends_with(end)
 }
 
-/// Whether a difference lies at a place that the pattern names, or a value that was added or removed has such a place in it.
+/// Whether a difference lies at a place that the pattern names, or a value that was added or removed has such a place
+/// in it.
 pub(crate) fn touches(pattern: &str, difference: &Difference) -> bool {
     let pattern: Vec<&str> = pattern.split('/').skip(1).collect();
     let pointer: Vec<&str> = difference.pointer.split('/').skip(1).collect();

@@ -13,9 +13,11 @@ use aviary_policy_sdk::{
 parameters! {
     /// What threshold does where limits alone do not say it.
     pub struct Settings {
-        /// What it means that a canary pod has no samples of a metric; a metric's own parameter of this name goes first.
+        /// What it means that a canary pod has no samples of a metric; a metric's own parameter of this name goes
+        /// first.
         pub without_samples: WithoutSamples = WithoutSamples::Inconclusive,
-        /// The quantile that is computed from histogram buckets, above 0 and up to 1; a metric's own parameter goes first.
+        /// The quantile that is computed from histogram buckets, above 0 and up to 1; a metric's own parameter goes
+        /// first.
         pub quantile: f64 = 0.95,
     }
 }
