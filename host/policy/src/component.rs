@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, panic};
 
-use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{ComponentTypeRef, Parser, Payload, TypeBounds, Validator, WasmFeatures};
 use wit_component::ComponentEncoder;
 
 use crate::{
@@ -189,13 +189,16 @@ impl Outline {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
-                        outline.imports.push(import.map_err(damaged)?.name.name.to_owned());
+                        let import = import.map_err(damaged)?;
+                        // The records that a world uses are imports too: names of types, nothing that can be called.
+                        if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                            outline.imports.push(import.name.name.to_owned());
+                        }
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
-                    for export in section {
-                        outline.exports.push(export.map_err(damaged)?.name.name.to_owned());
-                    }
+                    let names = section.into_iter().map(|export| export.map(|export| export.name.name.to_owned()));
+                    outline.exports.extend(names.collect::<Result<Vec<_>, _>>().map_err(damaged)?);
                 }
                 _ => {}
             }

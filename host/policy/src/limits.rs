@@ -30,7 +30,11 @@ pub(crate) fn humane_bytes(bytes: usize) -> String {
         return format!("{bytes} bytes");
     };
     let tenths = (bytes >> (shift - 10)) * 10 / 1024;
-    if tenths % 10 == 0 { format!("{} {unit}", tenths / 10) } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
+    if tenths.is_multiple_of(10) {
+        format!("{} {unit}", tenths / 10)
+    } else {
+        format!("{}.{} {unit}", tenths / 10, tenths % 10)
+    }
 }
 
 #[cfg(test)]

@@ -48,8 +48,8 @@ fn admit(shared: &Shared, state: &State, file: &PolicyFile, bytes: &[u8], uses: 
     if let Some(found) = state.in_force.get(&file.name).filter(|found| found.policy.kind != policy.kind) {
         return Err(Refusal::OtherKind { found: a(policy.kind), in_force: a(found.policy.kind) });
     }
-    let ours = uses.iter().filter(|r#use| r#use.policy == file.name && r#use.kind == policy.kind);
-    ours.map(|r#use| accepts(&policy, r#use)).collect::<Result<(), _>>()?;
+    let mut ours = uses.iter().filter(|r#use| r#use.policy == file.name && r#use.kind == policy.kind);
+    ours.try_for_each(|r#use| accepts(&policy, r#use))?;
     Ok(policy)
 }
 
