@@ -95,6 +95,12 @@ pub enum Trap {
         /// What it may have.
         limit: String,
     },
+    /// It passed more to the host than it may.
+    #[error("passed more than {limit} at once, in its answer or in a log line")]
+    Size {
+        /// What it may pass.
+        limit: String,
+    },
     /// It stopped itself; the text is its last word.
     #[error("panicked: {0}")]
     Panic(String),

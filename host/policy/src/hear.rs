@@ -116,3 +116,54 @@ fn outcome(outcome: wit::Outcome) -> judge::Outcome {
         wit::Outcome::Critical => judge::Outcome::Critical,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> wit::MetricFinding {
+        wit::MetricFinding {
+            metric: "latency".to_owned(),
+            outcome: wit::Outcome::Fail,
+            canary: Some(2.0),
+            primary: None,
+            limit: Some(1.0),
+            pods: vec!["orders-canary-x".to_owned()],
+            samples_used: 5,
+            samples_left_out: 1,
+            note: String::new(),
+        }
+    }
+
+    fn of_line(line: wit::MetricFinding) -> Result<judge::Finding, Trap> {
+        let metrics = vec![line];
+        let reason = "too slow".to_owned();
+        finding(wit::Finding { outcome: wit::Outcome::Fail, score: None, reason, metrics, attributes: vec![] })
+    }
+
+    #[test]
+    fn a_sound_line_is_taken_as_it_is() {
+        let heard = of_line(line()).expect("sound");
+        let line = &heard.metrics[0];
+        assert_eq!((line.metric.as_str(), line.outcome, line.samples_used), ("latency", judge::Outcome::Fail, 5));
+        assert_eq!((line.canary, line.primary, line.limit), (Some(2.0), None, Some(1.0)));
+    }
+
+    #[test]
+    fn a_bad_field_of_a_line_is_named() {
+        let many = vec!["pod".to_owned(); LIST + 1];
+        let table = [
+            (wit::MetricFinding { canary: Some(f64::NAN), ..line() }, "canary of metric latency is NaN"),
+            (wit::MetricFinding { primary: Some(f64::INFINITY), ..line() }, "primary of metric latency is inf"),
+            (wit::MetricFinding { limit: Some(f64::NEG_INFINITY), ..line() }, "limit of metric latency is -inf"),
+            (wit::MetricFinding { metric: String::new(), ..line() }, "the name of a metric is empty"),
+            (wit::MetricFinding { pods: many, ..line() }, "pods of metric latency has 1001 entries"),
+            (wit::MetricFinding { pods: vec!["p".repeat(300)], ..line() }, "a pod of metric latency has 300 bytes"),
+            (wit::MetricFinding { note: "n".repeat(SENTENCE + 1), ..line() }, "note of metric latency has 2001 bytes"),
+        ];
+        for (line, fault) in table {
+            let trap = of_line(line).expect_err(fault).to_string();
+            assert!(trap.contains(fault), "{trap}");
+        }
+    }
+}

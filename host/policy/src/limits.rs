@@ -29,7 +29,8 @@ pub(crate) fn humane_bytes(bytes: usize) -> String {
     let Some((shift, unit)) = units.into_iter().find(|(shift, _)| bytes >> shift > 0) else {
         return format!("{bytes} bytes");
     };
-    let tenths = (bytes >> (shift - 10)) * 10 / 1024;
+    // Rounded up: what is more than a limit must not read like the limit.
+    let tenths = (bytes.div_ceil(1 << (shift - 10)) * 10).div_ceil(1024);
     if tenths.is_multiple_of(10) {
         format!("{} {unit}", tenths / 10)
     } else {
@@ -49,7 +50,7 @@ mod tests {
             (1024, "1 KiB"),
             (1536, "1.5 KiB"),
             (64 << 20, "64 MiB"),
-            ((16 << 20) + 1, "16 MiB"),
+            ((16 << 20) + 1, "16.1 MiB"),
             (3 << 30, "3 GiB"),
         ];
         for (bytes, text) in table {

@@ -184,16 +184,21 @@ impl Policies {
     /// If the engine does not start or a built-in policy does not pass its trial.
     pub fn new(limits: Limits) -> Result<Self, SetupError> {
         let machine = Arc::new(Machine::new(limits).map_err(SetupError::Engine)?);
-        let mut built_in = BTreeMap::new();
-        for (name, bytes) in built_in::embedded() {
-            let policy =
-                Policy::load(&machine, name, bytes).map_err(|refusal| SetupError::BuiltIn { name, refusal })?;
-            built_in.insert(name.to_owned(), Arc::new(policy));
-        }
-        let in_force = built_in.iter().map(|(name, policy)| (name.clone(), InForce::built_in(policy))).collect();
-        let state = ArcSwap::from_pointee(State { in_force, ..State::default() });
-        let shared = Shared { machine, built_in, state, uses: ArcSwap::default(), scanning: Mutex::default() };
-        Ok(Self { shared: Arc::new(shared) })
+        let load = |(name, bytes): (&'static str, &[u8])| {
+            let policy = Policy::load(&machine, name, bytes);
+            let policy = policy.map_err(|refusal| SetupError::BuiltIn { name, refusal })?;
+            Ok((name.to_owned(), Arc::new(policy)))
+        };
+        let built_in = built_in::embedded().map(load).collect::<Result<_, _>>()?;
+        Ok(Self::over(machine, built_in))
+    }
+
+    /// A registry without the built-in policies, for tools that look at files.
+    ///
+    /// # Errors
+    /// If the engine does not start.
+    pub fn empty(limits: Limits) -> Result<Self, SetupError> {
+        Ok(Self::over(Arc::new(Machine::new(limits).map_err(SetupError::Engine)?), BTreeMap::new()))
     }
 
     /// The default policies that were not built before this host; the remedy is `make policies` and a new build.
@@ -278,6 +283,13 @@ impl Policies {
     #[must_use]
     pub fn next(&self, name: &str, situation: &Situation, parameters: &Value) -> Answer<Move> {
         self.ask(Kind::Progression, name, |policy| policy.next(situation, parameters))
+    }
+
+    fn over(machine: Arc<Machine>, built_in: BTreeMap<String, Arc<Policy>>) -> Self {
+        let in_force = built_in.iter().map(|(name, policy)| (name.clone(), InForce::built_in(policy))).collect();
+        let state = ArcSwap::from_pointee(State { in_force, ..State::default() });
+        let shared = Shared { machine, built_in, state, uses: ArcSwap::default(), scanning: Mutex::default() };
+        Self { shared: Arc::new(shared) }
     }
 
     fn ask<T>(&self, kind: Kind, name: &str, question: impl FnOnce(&Policy) -> Answer<T>) -> Answer<T> {

@@ -1,0 +1,9 @@
+//! Policies as the daemon meets them: real WebAssembly in real folders, most of it hostile.
+
+mod built_in;
+mod calling;
+mod guest;
+mod loading;
+mod swapping;
+mod watching;
+mod world;
