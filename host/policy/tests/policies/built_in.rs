@@ -5,8 +5,8 @@ use std::time::Duration;
 use aviary_core::{
     diff::{Difference, ImageDifference},
     judge::{
-        Better, Change, ChangeKind, MetricKind, MetricObservation, MetricStatus, Next, Observation, Outcome, Series,
-        Track,
+        Better, Change, ChangeKind, MetricKind, MetricObservation, MetricStatus, Next, Observation, Outcome,
+        PodObservation, Series, Track,
     },
     time::Timestamp,
 };
@@ -124,14 +124,31 @@ fn latency(canary: f64) -> MetricObservation {
     }
 }
 
+fn pod(name: &str, track: Track) -> PodObservation {
+    PodObservation {
+        name: name.to_owned(),
+        track,
+        created: Timestamp(NOW - 120_000),
+        became_ready: Some(Timestamp(NOW - 100_000)),
+        ready: true,
+        restart_count: 0,
+        restarts: vec![],
+        waiting_reason: None,
+        waiting_message: None,
+    }
+}
+
 #[test]
 fn what_was_measured_reaches_the_analyzer_unharmed() {
     let policies = complete().policies;
     let judge = |value| {
-        let observation = Observation { metrics: vec![latency(value)], ..observation(NOW) };
+        let mut observation = Observation { metrics: vec![latency(value)], ..observation(NOW - 120_000) };
+        observation.progress.now = Timestamp(NOW);
+        observation.pods = vec![pod("orders-primary-a", Track::Primary), pod("orders-canary-b", Track::Canary)];
         policies.analyze("threshold", &observation, &Value::Null).result.expect("an answer")
     };
-    assert_eq!(judge(3.0).outcome, Outcome::Pass);
+    let finding = judge(3.0);
+    assert_eq!(finding.outcome, Outcome::Pass, "{finding:?}");
     let finding = judge(20.0);
     assert_eq!(finding.outcome, Outcome::Fail, "{}", finding.reason);
     let line = &finding.metrics[0];
