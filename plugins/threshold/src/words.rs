@@ -21,8 +21,7 @@ fn with_unit(metric: &Metric, number: &str) -> String {
     format!("{number}{space}{unit}{rate}")
 }
 
-/// Three significant digits at least, without zeros at the end. By integers: the standard library's way is 36 KB of
-/// tables.
+/// Three significant digits at least, without zeros at the end. By integers: the standard library's way is 36 KB.
 pub(crate) fn number(value: f64) -> String {
     let digits: u32 = match value.abs() {
         0.0 => 0,
