@@ -27,7 +27,9 @@ impl Addresses {
                 return Ok(Self { block, next: 2, _claim: Some(claim) });
             }
         }
-        bail!("no free block of addresses in 127.77.0.0 to 127.250.0.0: port {NODE_PORT} is taken in each; stop other agents")
+        bail!(
+            "no free block of addresses in 127.77.0.0 to 127.250.0.0: port {NODE_PORT} is taken in each; stop other agents"
+        )
     }
 
     /// The node's own address.

@@ -53,7 +53,7 @@ pub struct Settings {
 pub(crate) enum Input {
     Pod { uid: String, event: Event },
     Exited { uid: String, index: usize, epoch: u64, code: i32 },
-    Reported { uid: String, result: Result<PodStatus> },
+    Reported { uid: String, result: Result<Box<PodStatus>> },
     Deleted { uid: String, result: Result<()> },
     Settle { uid: String },
     Bound { pod: Key, result: Result<()> },
@@ -162,7 +162,8 @@ impl Agent {
     }
 
     fn seen_unbound(&mut self, object: &Object) {
-        let gated = object.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_ref()).is_some_and(|gates| !gates.is_empty());
+        let gated =
+            object.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_ref()).is_some_and(|gates| !gates.is_empty());
         let key = Key::of(object);
         if gated || object.metadata.deletion_timestamp.is_some() || !self.binding.insert(key.uid.clone()) {
             return;
@@ -294,7 +295,11 @@ impl Agent {
                 None
             }
             Effect::Container { index, epoch, act } => {
-                let what = if self.settings.pretend { self.pretend(uid, index, act) } else { self.act(uid, index, epoch, act) };
+                let what = if self.settings.pretend {
+                    self.pretend(uid, index, act)
+                } else {
+                    self.act(uid, index, epoch, act)
+                };
                 what.map(|what| container_event(index, epoch, what))
             }
         }
@@ -359,7 +364,9 @@ impl Agent {
         };
         let process = match Process::start(&program, &sink(self.settings.logs.as_ref(), entry, index)) {
             Ok(process) => process,
-            Err(error) => return Some(Happening::NotStarted(format!("cannot start {}: {error}", program.arguments[0]))),
+            Err(error) => {
+                return Some(Happening::NotStarted(format!("cannot start {}: {error}", program.arguments[0])));
+            }
         };
         entry.processes.insert(index, Running { group: process.group(), program });
         self.follow(uid, index, epoch, process);
@@ -402,7 +409,7 @@ impl Agent {
         let (cluster, inputs, key) = (self.cluster.clone(), self.inputs.clone(), entry.key.clone());
         if news && !(self.settings.pretend && entry.leaving) {
             tokio::spawn(async move {
-                let result = cluster.report(&key, &status).await.map(|()| status);
+                let result = cluster.report(&key, &status).await.map(|()| Box::new(status));
                 let _ = inputs.send(Input::Reported { uid: key.uid, result });
             });
         } else if entry.leaving {
@@ -415,10 +422,10 @@ impl Agent {
         }
     }
 
-    fn reported(&mut self, uid: &str, result: Result<PodStatus>) {
+    fn reported(&mut self, uid: &str, result: Result<Box<PodStatus>>) {
         match (self.pods.get_mut(uid), result) {
             (Some(entry), Ok(status)) => {
-                entry.reported = Some(status);
+                entry.reported = Some(*status);
                 entry.failures = 0;
                 entry.writing = false;
                 self.settle(uid);

@@ -132,7 +132,8 @@ mod tests {
     use super::*;
 
     fn pod(annotations: Value, ports: Value) -> Pod {
-        let labels = json!({"app": "foo", "aviary.dev/track": "canary", "app.kubernetes.io/name": "foo", "pod": "fake"});
+        let labels =
+            json!({"app": "foo", "aviary.dev/track": "canary", "app.kubernetes.io/name": "foo", "pod": "fake"});
         serde_json::from_value(json!({
             "metadata": {"name": "foo-1", "namespace": "shop", "labels": labels, "annotations": annotations},
             "spec": {"containers": [{"name": "main", "ports": ports}]},

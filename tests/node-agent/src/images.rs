@@ -99,8 +99,15 @@ mod tests {
     #[test]
     fn the_shipped_table_is_whole() {
         let table = ImageTable::open(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/images.json"))).unwrap();
-        let of_the_demo =
-            ["worker:v1", "worker:v9", "worker:exits", "worker:errors", "worker:never-ready", "worker:slow", "worker:oom"];
+        let of_the_demo = [
+            "worker:v1",
+            "worker:v9",
+            "worker:exits",
+            "worker:errors",
+            "worker:never-ready",
+            "worker:slow",
+            "worker:oom",
+        ];
         for name in of_the_demo.iter().chain(&["sidecar:v1"]) {
             assert!(table.images[*name].command[0].starts_with("{bin}/"), "{name}");
         }

@@ -3,6 +3,8 @@
 //! `pod` is the state machine and `status` what the API shows of it; both are pure. `agent` is the one task that owns
 //! all pods, `cluster` the API, `process` the processes, `discovery` what Prometheus is told.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod address;
 pub mod agent;
 mod backoff;

@@ -57,7 +57,8 @@ fn main() -> Result<()> {
 fn options(arguments: Arguments) -> Result<Options> {
     let program = env::current_exe().context("cannot find the agent's own program")?;
     let programs = program.parent().context("the agent's program has no folder")?.to_owned();
-    let restart_backoff = Duration::try_from(arguments.restart_backoff).context("--restart-backoff must be 0 or more")?;
+    let restart_backoff =
+        Duration::try_from(arguments.restart_backoff).context("--restart-backoff must be 0 or more")?;
     Ok(Options {
         kubeconfig: arguments.kubeconfig,
         images: arguments.images,

@@ -133,9 +133,15 @@ pub enum Happening {
 pub enum Event {
     /// The pod is this node's.
     Begin,
-    Container { index: usize, epoch: u64, what: Happening },
+    Container {
+        index: usize,
+        epoch: u64,
+        what: Happening,
+    },
     /// The pod is being deleted, with this grace from now on.
-    Delete { grace: Duration },
+    Delete {
+        grace: Duration,
+    },
     GraceOver,
 }
 
@@ -153,8 +159,15 @@ pub enum Act {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    Container { index: usize, epoch: u64, act: Act },
-    Wake { after: Duration, event: Event },
+    Container {
+        index: usize,
+        epoch: u64,
+        act: Act,
+    },
+    Wake {
+        after: Duration,
+        event: Event,
+    },
     /// Nothing runs any more: the object may go.
     Delete,
 }
@@ -291,14 +304,21 @@ impl Pod {
 
     fn update_flags(&mut self, now: Timestamp) {
         let initialized = !self.containers.iter().any(Self::holds_up);
-        let ready = self.containers.iter().filter(|container| container.kind != Kind::Init).all(|container| container.ready);
+        let ready =
+            self.containers.iter().filter(|container| container.kind != Kind::Init).all(|container| container.ready);
         self.initialized.set(initialized || self.initialized.value, now);
         self.containers_ready.set(ready, now);
     }
 }
 
 impl Container {
-    fn new(spec: &ContainerSpec, kind: Kind, before: Option<&ContainerStatus>, first_wait: Duration, now: Timestamp) -> Self {
+    fn new(
+        spec: &ContainerSpec,
+        kind: Kind,
+        before: Option<&ContainerStatus>,
+        first_wait: Duration,
+        now: Timestamp,
+    ) -> Self {
         let runs = before.map_or(0, runs_of);
         let lost = (runs > 0).then(|| Termination::lost(runs, now));
         Self {
@@ -379,7 +399,11 @@ impl Container {
         self.image = Some(image);
         self.schedule = schedule;
         self.wait_for("ContainerCreating");
-        if delay.is_zero() { vec![self.act(index, Act::Start)] } else { vec![self.wake(index, delay, Happening::StartDue)] }
+        if delay.is_zero() {
+            vec![self.act(index, Act::Start)]
+        } else {
+            vec![self.wake(index, delay, Happening::StartDue)]
+        }
     }
 
     fn not_pulled(&mut self, index: usize, message: String, now: Timestamp) -> Vec<Effect> {

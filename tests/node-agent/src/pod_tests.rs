@@ -61,7 +61,8 @@ impl Bench {
     /// Lets time pass, timers included.
     fn pass(&mut self, seconds: f64) {
         let end = self.now + Duration::from_secs_f64(seconds);
-        while let Some(at) = (0..self.timers.len()).filter(|at| self.timers[*at].0 <= end).min_by_key(|at| self.timers[*at].0)
+        while let Some(at) =
+            (0..self.timers.len()).filter(|at| self.timers[*at].0 <= end).min_by_key(|at| self.timers[*at].0)
         {
             let (time, event) = self.timers.remove(at);
             self.now = time;
@@ -167,7 +168,10 @@ fn the_first_restart_is_at_once_and_the_next_ones_wait() {
         let message = format!("back-off {wait} restarting failed container=main pod=foo-1_shop(u-1)");
         assert_eq!(container["state"]["waiting"]["message"], message);
         assert_eq!((&container["restartCount"], &container["ready"]), (&json!(restarts), &json!(false)));
-        assert_eq!((bench.status()["phase"].as_str(), bench.condition("Ready")["status"].as_str()), (Some("Running"), Some("False")));
+        assert_eq!(
+            (bench.status()["phase"].as_str(), bench.condition("Ready")["status"].as_str()),
+            (Some("Running"), Some("False"))
+        );
         bench.pass(wait.trim_end_matches('s').parse().unwrap());
         bench.run();
         assert!(bench.container(0)["state"]["running"].is_object());

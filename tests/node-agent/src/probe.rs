@@ -27,7 +27,10 @@ pub struct Schedule {
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Question {
-    Get { url: String, headers: Vec<(String, String)> },
+    Get {
+        url: String,
+        headers: Vec<(String, String)>,
+    },
     Connect(Ipv4Addr, u16),
     Run(Vec<String>),
     /// Something that this agent cannot ask, as a sentence; it counts as a failure.
@@ -49,7 +52,8 @@ impl Schedule {
         let seconds = |value: Option<i32>, default: u64| {
             Duration::from_secs(value.and_then(|value| u64::try_from(value).ok()).unwrap_or(default))
         };
-        let count = |value: Option<i32>, default: u32| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(default);
+        let count =
+            |value: Option<i32>, default: u32| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(default);
         let period = image.probe_period.unwrap_or_else(|| seconds(probe.period_seconds, 10));
         Self {
             delay: image.probe_delay.unwrap_or_else(|| seconds(probe.initial_delay_seconds, 0)),
@@ -109,7 +113,8 @@ impl Question {
 }
 
 async fn ask_http(client: &reqwest::Client, url: &str, headers: &[(String, String)], limit: Duration) -> Answer {
-    let request = headers.iter().fold(client.get(url).timeout(limit), |request, (name, value)| request.header(name, value));
+    let request =
+        headers.iter().fold(client.get(url).timeout(limit), |request, (name, value)| request.header(name, value));
     match request.send().await {
         Ok(response) if response.status().as_u16() < 400 => Answer::Good,
         Ok(_) => Answer::Bad,

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{
-        ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, HostIP,
-        PodCondition, PodIP, PodStatus,
+        ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
+        HostIP, PodCondition, PodIP, PodStatus,
     },
     apimachinery::pkg::apis::meta::v1::Time,
 };
@@ -42,7 +42,8 @@ pub fn phase(pod: &Pod) -> &'static str {
         return if ended(unfinished) && pod.policy == RestartPolicy::Never { "Failed" } else { "Pending" };
     }
     let main = || pod.containers.iter().filter(|container| container.kind == Kind::Main);
-    let never_ran = |container: &Container| matches!(container.state, State::Waiting { .. }) && container.last.is_none();
+    let never_ran =
+        |container: &Container| matches!(container.state, State::Waiting { .. }) && container.last.is_none();
     if main().any(never_ran) {
         return "Pending";
     }
