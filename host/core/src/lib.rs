@@ -1,7 +1,11 @@
 //! The pure core of Aviary: model, diff, replica arithmetic and plan. No async, clock, random number, Kubernetes or WASM.
 
+pub mod answer;
+pub mod command;
 pub mod diff;
 pub mod judge;
+pub mod plan;
+pub mod record;
 pub mod replicas;
 pub mod settings;
 pub mod spec;

@@ -1,0 +1,160 @@
+//! Into Aviary's care and out of it again: pods walk between original and primary.
+
+use super::{Note, Plan, Service, acts, context::Context, gone::our_copy, refusal::refusals, replicas_asked::asked};
+use crate::{
+    judge::Track,
+    record::{Intent, Phase, Record},
+    replicas::{Standing, Walk, walk},
+    settings::Settings,
+    spec::Spec,
+    view::Workload,
+    write::{Purpose, Write},
+};
+
+/// A service without a record.
+pub(super) fn begin(service: &Service<'_>, settings: &Settings) -> Plan {
+    let Some(original) = &service.view.original else {
+        return Plan::problem(
+            format!("there is no Deployment {} in namespace {}", service.name, service.namespace),
+            "create it, or correct the name in the configuration",
+        );
+    };
+    let problems = refusals(service, original, settings);
+    if let Some(first) = problems.first() {
+        return Plan { problems: problems.clone(), ..Plan::wait(format!("not adopted: {first}")) };
+    }
+    if !original.complete() {
+        return Plan::wait(
+            "not adopted yet: the original is in the middle of a rolling update, or its pods are not ready",
+        );
+    }
+    if !service.may_adopt {
+        return Plan::wait("not adopted yet: three others are being adopted");
+    }
+    let replicas = original.replicas();
+    let record = Record::new(service.name, &original.uid, Spec::of(&original.spec), replicas);
+    let text = format!("adopting {} with {replicas} pods: they walk from the original to its primary", service.name);
+    Plan::save(record, Note::normal("Adopting", text))
+}
+
+/// A service whose pods walk from the original to the primary.
+pub(super) fn plan(context: &Context<'_>) -> Plan {
+    let Some(original) = &context.view.original else { return Plan::default() };
+    wish(context, original)
+        .or_else(|| newer_spec(context, original))
+        .or_else(|| context.copy(Track::Primary, &context.record.accepted, 0))
+        .unwrap_or_else(|| walk_pods(context, original, 0, context.record.replicas))
+}
+
+/// A service whose pods walk from the primary to the original.
+pub(super) fn release(context: &Context<'_>) -> Plan {
+    let Some(original) = &context.view.original else { return Plan::default() };
+    let accepted = || {
+        let wanted = context.record.accepted.value();
+        let write = acts::take_spec(Track::Original, original, wanted, Purpose::Revert)?;
+        Some(Plan::act(write, "the original takes the accepted spec"))
+    };
+    wish(context, original)
+        .or_else(accepted)
+        .or_else(|| context.set_size(Track::Canary, 0))
+        .unwrap_or_else(|| walk_pods(context, original, context.record.replicas, 0))
+}
+
+/// A number of replicas that neither Aviary is setting nor N is somebody's wish for another N.
+fn wish(context: &Context<'_>, original: &Workload) -> Option<Plan> {
+    let live = original.replicas();
+    let record = context.record;
+    let set_by_us = match record.original_scaling {
+        Some(intent) => live == intent.from || live == intent.to,
+        None => live == if record.phase == Phase::Adopting { record.replicas } else { 0 },
+    };
+    if set_by_us || live == record.replicas {
+        return None;
+    }
+    let replicas = asked(original)?;
+    let mut changed = context.changed();
+    changed.replicas = replicas;
+    changed.original_scaling = Some(Intent { from: live, to: live });
+    let text = format!("somebody asked for {replicas} instead of {} pods", record.replicas);
+    Some(Plan::save(changed, Note::normal("Scaled", text)))
+}
+
+/// A spec applied in the middle of an adoption is followed as soon as the original runs it.
+fn newer_spec(context: &Context<'_>, original: &Workload) -> Option<Plan> {
+    let spec = Spec::of(&original.spec);
+    if original.replicas() == 0 || spec.digest() == context.record.accepted.digest() {
+        return None;
+    }
+    if !original.complete() {
+        return Some(Plan::wait(
+            "the original takes a newer spec by its own rolling update; adoption goes on after it",
+        ));
+    }
+    let mut record = context.changed();
+    let text = format!("the original runs {} by now; the primary follows", spec.images_text());
+    record.accepted = spec;
+    Some(Plan::save(record, Note::normal("AdoptionFollows", text)))
+}
+
+fn walk_pods(context: &Context<'_>, original: &Workload, original_target: u32, primary_target: u32) -> Plan {
+    let standings: Vec<Standing> = [(Track::Original, original_target), (Track::Primary, primary_target)]
+        .into_iter()
+        .filter_map(|(track, target)| context.standing(track, target))
+        .collect();
+    let sizes = context.sizes();
+    match walk(sizes.replicas, sizes.surge, &standings) {
+        Walk::Arrived => arrived(context),
+        Walk::WaitFor(track) => Plan::wait(format!("waiting until the {track} is complete ({})", count(context))),
+        Walk::Scale { track: Track::Original, from, to } => scale_original(context, original, Intent { from, to }),
+        Walk::Scale { track, to, .. } => context.set_size(track, to).unwrap_or_default(),
+    }
+}
+
+fn count(context: &Context<'_>) -> String {
+    let available = |track| context.available(track);
+    format!(
+        "original {}, primary {} of {}",
+        available(Track::Original),
+        available(Track::Primary),
+        context.record.replicas
+    )
+}
+
+/// What the original is set to is remembered first, so that it is not taken for somebody's wish.
+fn scale_original(context: &Context<'_>, original: &Workload, intent: Intent) -> Plan {
+    if context.record.original_scaling == Some(intent) {
+        let reason = format!("the original goes from {} to {} pods", intent.from, intent.to);
+        return Plan::act(acts::scale(Track::Original, original, intent.to), reason);
+    }
+    let mut record = context.changed();
+    record.original_scaling = Some(intent);
+    Plan::save_silently(record)
+}
+
+fn arrived(context: &Context<'_>) -> Plan {
+    if let Some(plan) = context.give_back() {
+        return plan;
+    }
+    if context.record.phase == Phase::Releasing {
+        return leave(context);
+    }
+    let mut record = context.changed().into_phase(Phase::Steady);
+    record.original_scaling = None;
+    let text =
+        format!("adopted: the primary serves with {} pods of {}", record.replicas, record.accepted.images_text());
+    Plan::save(record, Note::normal("Adopted", text))
+}
+
+fn leave(context: &Context<'_>) -> Plan {
+    let copies = [Track::Canary, Track::Primary];
+    if let Some((track, copy)) = copies.into_iter().find_map(|track| Some((track, our_copy(context, track)?))) {
+        return Plan::act(
+            Write::Delete { track, uid: copy.uid.clone() },
+            format!("the {track} of a released service goes"),
+        );
+    }
+    let mut record = context.changed().into_phase(Phase::Released);
+    (record.original_scaling, record.release, record.bypass) = (None, false, false);
+    let text = format!("released: the original serves by itself again with {} pods", record.replicas);
+    Plan::save(record, Note::normal("Released", text))
+}

@@ -1,0 +1,86 @@
+//! Whether somebody asked for the number of replicas that the original has.
+
+use serde_json::Value;
+
+use crate::view::{FieldManager, MANAGER, Workload};
+
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The replicas that somebody asked for, or nothing when the API server only filled in its default of 1.
+pub(super) fn asked(original: &Workload) -> Option<u32> {
+    let replicas = original.replicas();
+    (replicas != 1 || is_asked_for(original)).then_some(replicas)
+}
+
+/// A client-side apply that drops the field makes its manager the owner of the default; a server-side apply leaves none.
+fn is_asked_for(original: &Workload) -> bool {
+    let owner = original.field_managers.iter().find(|manager| manager.owns_replicas && manager.manager != MANAGER);
+    match owner {
+        None => original.field_managers.is_empty(),
+        Some(owner) => !(applied_by_a_client(owner) && applied_without_replicas(original)),
+    }
+}
+
+fn applied_by_a_client(owner: &FieldManager) -> bool {
+    owner.operation == "Update" && owner.subresource.is_empty() && owner.manager.ends_with("client-side-apply")
+}
+
+fn applied_without_replicas(original: &Workload) -> bool {
+    let applied = original.annotations.get(LAST_APPLIED).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    applied.is_some_and(|applied| applied["spec"]["replicas"].is_null())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::view::WorkloadStatus;
+
+    fn original(replicas: u32, applied: Option<&str>, owner: Option<(&str, &str, &str)>) -> Workload {
+        let manager = |(manager, operation, subresource): (&str, &str, &str), owns_replicas| FieldManager {
+            manager: manager.to_owned(),
+            operation: operation.to_owned(),
+            subresource: subresource.to_owned(),
+            owns_replicas,
+        };
+        let mut field_managers = vec![manager(("kube-controller-manager", "Update", "status"), false)];
+        field_managers.extend(owner.map(|owner| manager(owner, true)));
+        let annotations: BTreeMap<_, _> =
+            applied.map(|text| (LAST_APPLIED.to_owned(), text.to_owned())).into_iter().collect();
+        Workload {
+            name: "foo".to_owned(),
+            uid: "u".to_owned(),
+            resource_version: "1".to_owned(),
+            generation: 1,
+            deleting: false,
+            labels: BTreeMap::new(),
+            annotations,
+            field_managers,
+            controller: None,
+            spec: json!({ "replicas": replicas }),
+            status: WorkloadStatus::default(),
+        }
+    }
+
+    #[test]
+    fn a_default_is_nobodys_wish() {
+        let (with, without) = (Some(r#"{"spec":{"replicas":1}}"#), Some(r#"{"spec":{}}"#));
+        let client = Some(("kubectl-client-side-apply", "Update", ""));
+        let table = [
+            ("apply without the field", original(1, without, client), None),
+            ("apply with replicas: 1", original(1, with, client), Some(1)),
+            ("server-side apply without the field", original(1, None, None), None),
+            ("server-side apply with replicas: 1", original(1, None, Some(("ci", "Apply", ""))), Some(1)),
+            ("kubectl scale --replicas=1", original(1, without, Some(("kubectl", "Update", "scale"))), Some(1)),
+            ("kubectl edit", original(1, without, Some(("kubectl-edit", "Update", ""))), Some(1)),
+            ("helm", original(1, None, Some(("helm", "Update", ""))), Some(1)),
+            ("any other number", original(7, without, None), Some(7)),
+        ];
+        for (what, original, expected) in table {
+            assert_eq!(asked(&original), expected, "{what}");
+        }
+    }
+}

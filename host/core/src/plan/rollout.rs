@@ -1,0 +1,244 @@
+//! A candidate under test, and its promotion.
+
+use super::{
+    Note, Plan, Problem,
+    context::{Context, Targets},
+    observe,
+    rollback::roll_back,
+    steady::{classify, scaled},
+};
+use crate::{
+    judge::{Scaling, Track},
+    record::{Ending, HighWater, Pause, PausedBy, Phase, REMEMBERED, Rollout, keep_last},
+    replicas::Walk,
+    spec::Spec,
+    time::humane,
+    write::Purpose,
+};
+
+pub(super) fn plan(context: &Context<'_>, rollout: &Rollout) -> Plan {
+    scaled(context)
+        .or_else(|| context.zero_original())
+        .or_else(|| give_up(context, rollout))
+        .or_else(|| newer_spec(context, rollout))
+        .or_else(|| context.copy(Track::Primary, &context.record.accepted, context.record.replicas))
+        .or_else(|| take_candidate(context, rollout))
+        .unwrap_or_else(|| step(context, rollout))
+        .with_problem(paused(rollout))
+}
+
+/// A candidate that passed: the primary takes it and rolls while the canary serves, then pods walk back.
+pub(super) fn promoting(context: &Context<'_>, rollout: &Rollout) -> Plan {
+    let late = rollout
+        .high_water
+        .and_then(|mark| context.late(mark, "the canary serves on; wait, `aviary cancel`, or apply another version"));
+    scaled(context)
+        .or_else(|| context.zero_original())
+        .or_else(|| newer_spec_while_promoting(context, rollout, late.is_some()))
+        .or_else(|| empty_lone_primary(context, rollout))
+        .or_else(|| context.copy(Track::Primary, &rollout.candidate, context.sizes().primary_beside(rollout.size)))
+        .or_else(|| context.copy(Track::Canary, &rollout.candidate, rollout.size))
+        .unwrap_or_else(|| walk_back(context, rollout))
+        .with_problem(late)
+}
+
+fn paused(rollout: &Rollout) -> Option<Problem> {
+    let pause = rollout.paused.as_ref()?;
+    Some(Problem {
+        fault: format!("paused: {}", pause.reason),
+        remedy: "`aviary resume` or `aviary cancel`".to_owned(),
+    })
+}
+
+/// A service that is to be given back goes on with what is accepted.
+fn give_up(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
+    context.record.release.then(|| roll_back(context, rollout, Ending::Superseded, "the service is released"))
+}
+
+fn newer_spec(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
+    let (spec, digest) = context.asked()?;
+    if digest == rollout.digest {
+        return None;
+    }
+    if digest == context.record.accepted.digest() {
+        return Some(roll_back(context, rollout, Ending::Superseded, "the original is back to the accepted version"));
+    }
+    if context.record.bypass || context.record.rejection(&digest).is_some() {
+        let reason = format!("the original asks for {} now", spec.images_text());
+        return Some(roll_back(context, rollout, Ending::Superseded, &reason));
+    }
+    Some(classify(context, &spec, digest))
+}
+
+fn newer_spec_while_promoting(context: &Context<'_>, rollout: &Rollout, late: bool) -> Option<Plan> {
+    let (spec, digest) = context.asked()?;
+    if digest == rollout.digest {
+        return None;
+    }
+    if digest == context.record.accepted.digest() {
+        return Some(roll_back(context, rollout, Ending::Superseded, "the original is back to the accepted version"));
+    }
+    // A candidate that passed is not thrown away for a newer one, unless it does not get through.
+    late.then(|| {
+        let reason = format!("its promotion is stuck, and the original asks for {} now", spec.images_text());
+        roll_back(context, rollout, Ending::Superseded, &reason)
+    })
+}
+
+/// The canary runs the candidate; pods of another version are walked away first.
+fn take_candidate(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
+    let canary = context.view.canary.as_ref();
+    let other =
+        canary.is_some_and(|canary| canary.pods_at_most() > 0 && !context.runs(Track::Canary, &rollout.candidate));
+    if other {
+        return Some(clear(context));
+    }
+    context.copy(Track::Canary, &rollout.candidate, 0)
+}
+
+fn clear(context: &Context<'_>) -> Plan {
+    match context.walk(Targets { primary: context.record.replicas, canary: 0 }) {
+        Walk::Scale { track, to, .. } => context.set_size(track, to).unwrap_or_default(),
+        Walk::WaitFor(track) => Plan::wait(format!("the canary of another version makes way: waiting for the {track}")),
+        Walk::Arrived => Plan::wait("the canary of another version makes way"),
+    }
+}
+
+fn step(context: &Context<'_>, rollout: &Rollout) -> Plan {
+    let targets = Targets { primary: context.sizes().primary_beside(rollout.size), canary: rollout.size };
+    if let Some(plan) = observe::early(context, rollout) {
+        return plan;
+    }
+    match context.walk(targets) {
+        Walk::Scale { track, to, .. } => scale(context, rollout, track, to),
+        Walk::WaitFor(track) if rollout.step_complete.is_none() => wait_for(context, rollout, track),
+        Walk::Arrived if rollout.step_complete.is_none() => complete(context, rollout),
+        Walk::WaitFor(_) | Walk::Arrived => {
+            context.give_back().or_else(|| too_long(context, rollout)).unwrap_or_else(|| observe::due(context, rollout))
+        }
+    }
+}
+
+/// What is about to be set is remembered first.
+fn scale(context: &Context<'_>, rollout: &Rollout, track: Track, to: u32) -> Plan {
+    let wanted = |other| context.view.workload(other).map_or(0, crate::view::Workload::replicas);
+    let size = |other| if other == track { to } else { wanted(other) };
+    let (primary, canary) = (size(Track::Primary), size(Track::Canary));
+    if rollout.scalings.last().is_some_and(|last| (last.primary, last.canary) == (primary, canary)) {
+        return context.set_size(track, to).unwrap_or_default();
+    }
+    let mut changed = rollout.clone();
+    changed.scalings.push(Scaling { at: context.now, canary, primary });
+    keep_last(&mut changed.scalings, REMEMBERED);
+    changed.high_water = Some(HighWater { available: context.available(Track::Canary), at: context.now });
+    Plan::save_silently(in_canary(context, changed))
+}
+
+fn wait_for(context: &Context<'_>, rollout: &Rollout, track: Track) -> Plan {
+    let Some(mark) = rollout.high_water else {
+        let mark = HighWater { available: context.available(Track::Canary), at: context.now };
+        return Plan::save_silently(in_canary(context, Rollout { high_water: Some(mark), ..rollout.clone() }));
+    };
+    if let Some(mark) = context.higher_water(Track::Canary, mark) {
+        return Plan::save_silently(in_canary(context, Rollout { high_water: Some(mark), ..rollout.clone() }));
+    }
+    let deadline = context.deadline(mark);
+    let canary_waits = track == Track::Canary || !context.complete(Track::Canary);
+    if canary_waits && context.now >= deadline {
+        return roll_back(context, rollout, Ending::RolledBack, &context.not_ready(Track::Canary, mark));
+    }
+    if let Some(plan) = too_long(context, rollout) {
+        return plan;
+    }
+    let reason = format!("step {}: waiting until the {track} is complete", rollout.step);
+    Plan::wait(reason).waking_at(canary_waits.then_some(deadline)).waking_at(step_ends(context, rollout))
+}
+
+fn complete(context: &Context<'_>, rollout: &Rollout) -> Plan {
+    let first = context.now.plus(context.settings.warm_up);
+    let changed = Rollout { step_complete: Some(context.now), next_check: Some(first), ..rollout.clone() };
+    let text = format!(
+        "step {}: {} of {} pods run {}; first check after a warm-up of {}",
+        rollout.step,
+        rollout.size,
+        context.record.replicas,
+        rollout.candidate.images_text(),
+        humane(context.settings.warm_up)
+    );
+    Plan::save(in_canary(context, changed), Note::normal(format!("Step{}Ready", rollout.step), text))
+}
+
+/// A step that takes too long waits for a person: no verdict is never success.
+fn too_long(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
+    (rollout.paused.is_none() && context.now >= rollout.step_started.plus(context.settings.longest_step))
+        .then_some(())?;
+    let longest = humane(context.settings.longest_step);
+    let reason = format!("step {} has had no verdict for {longest}, the longest a step may take", rollout.step);
+    let pause = Pause { by: PausedBy::Host, at: context.now, reason: reason.clone() };
+    let changed = Rollout { paused: Some(pause), ..rollout.clone() };
+    Some(Plan::save(in_canary(context, changed), Note::warning("Paused", format!("paused: {reason}"))))
+}
+
+pub(super) fn step_ends(context: &Context<'_>, rollout: &Rollout) -> Option<crate::time::Timestamp> {
+    rollout.paused.is_none().then(|| rollout.step_started.plus(context.settings.longest_step))
+}
+
+fn in_canary(context: &Context<'_>, rollout: Rollout) -> crate::record::Record {
+    let mut record = context.changed();
+    record.phase = Phase::Canary(Box::new(rollout));
+    record
+}
+
+/// A lone primary gives its pod away before it takes the candidate's template.
+fn empty_lone_primary(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
+    let beside = context.sizes().primary_beside(rollout.size) + rollout.size;
+    if beside <= context.record.replicas || context.runs(Track::Primary, &rollout.candidate) {
+        return None;
+    }
+    match context.walk(Targets { primary: 0, canary: rollout.size }) {
+        Walk::Scale { track, to, .. } => context.set_size(track, to),
+        Walk::WaitFor(track) => Some(Plan::wait(format!("promoting: waiting until the {track} is complete"))),
+        Walk::Arrived => take_candidate_at_zero(context, rollout),
+    }
+}
+
+fn take_candidate_at_zero(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
+    let primary = context.view.primary.as_ref()?;
+    let wanted = rollout.candidate.copy_spec(Track::Primary, context.settings.surge);
+    let write = super::acts::take_spec(Track::Primary, primary, &wanted, Purpose::Template)?;
+    Some(Plan::act(write, "the primary takes the candidate"))
+}
+
+fn walk_back(context: &Context<'_>, rollout: &Rollout) -> Plan {
+    let Some(mark) = rollout.high_water else {
+        return mark_primary(context, rollout, context.available(Track::Primary));
+    };
+    if let Some(mark) = context.higher_water(Track::Primary, mark) {
+        return mark_primary(context, rollout, mark.available);
+    }
+    if !context.complete(Track::Primary) {
+        let wake = Some(context.deadline(mark)).filter(|at| *at > context.now);
+        return Plan::wait("promoting: the primary takes the candidate while the canary serves").waking_at(wake);
+    }
+    match context.walk(Targets { primary: context.record.replicas, canary: 0 }) {
+        Walk::Scale { track, to, .. } => context.set_size(track, to).unwrap_or_default(),
+        Walk::WaitFor(track) => Plan::wait(format!("promoting: waiting until the {track} is complete")),
+        Walk::Arrived => context.give_back().unwrap_or_else(|| promoted(context, rollout)),
+    }
+}
+
+fn mark_primary(context: &Context<'_>, rollout: &Rollout, available: u32) -> Plan {
+    let mut record = context.changed();
+    let mark = HighWater { available, at: context.now };
+    record.phase = Phase::Promoting(Box::new(Rollout { high_water: Some(mark), ..rollout.clone() }));
+    Plan::save_silently(record)
+}
+
+fn promoted(context: &Context<'_>, rollout: &Rollout) -> Plan {
+    let mut record = context.changed();
+    let took = humane(context.now.since(rollout.started));
+    let text = format!("promoted {} on {} pods after {took}", rollout.candidate.images_text(), record.replicas);
+    record.accepted = Spec::of(rollout.candidate.value());
+    record.remember(rollout, Ending::Promoted, &text, context.now);
+    Plan::save(record.into_phase(Phase::Steady), Note::normal("Promoted", text))
+}

@@ -1,0 +1,183 @@
+//! Nothing under way: copies are kept as remembered, scaled as asked, and a new spec is looked at.
+
+use super::{
+    Note, Plan, Question,
+    context::{Context, Targets},
+    refusal::{autoscaled, unfit},
+    replicas_asked::asked,
+};
+use crate::{
+    diff::{diff, image_differences},
+    judge::{Change, Track},
+    record::{Direct, Held, HighWater, Phase, Record},
+    replicas::{Sizes, Walk},
+    spec::{Digest, Spec},
+};
+
+pub(super) fn plan(context: &Context<'_>) -> Plan {
+    scaled(context)
+        .or_else(|| context.zero_original())
+        .or_else(|| upkeep(context))
+        .or_else(|| give_up(context))
+        .or_else(|| newer_spec(context))
+        .unwrap_or_else(|| Plan::wait("steady"))
+        .with_problem(autoscaled(context.service))
+}
+
+/// A change that the primary takes by its own strategy.
+pub(super) fn direct(context: &Context<'_>, direct: &Direct) -> Plan {
+    let late = context.late(direct.high_water, "apply a version that works; the old pods serve until then");
+    scaled(context)
+        .or_else(|| context.zero_original())
+        .or_else(|| upkeep_while_rolling(context))
+        .or_else(|| newer_spec(context))
+        .unwrap_or_else(|| direct_progress(context, direct))
+        .with_problem(late)
+}
+
+fn direct_progress(context: &Context<'_>, direct: &Direct) -> Plan {
+    if context.complete(Track::Primary) {
+        let record = context.changed().into_phase(Phase::Steady);
+        let text = format!("the primary runs {} ({})", record.accepted.images_text(), direct.reason);
+        return Plan::save(record, Note::normal("DirectDone", text));
+    }
+    if let Some(high_water) = context.higher_water(Track::Primary, direct.high_water) {
+        let mut record = context.changed();
+        record.phase = Phase::Direct(Direct { high_water, ..direct.clone() });
+        return Plan::save_silently(record);
+    }
+    let rolling = format!("the primary takes {} by its own strategy", context.record.accepted.images_text());
+    Plan::wait(rolling).waking_at(Some(context.deadline(direct.high_water)).filter(|at| *at > context.now))
+}
+
+/// A number on the original that somebody asked for is the new N.
+pub(super) fn scaled(context: &Context<'_>) -> Option<Plan> {
+    let original = context.view.original.as_ref()?;
+    let live = original.replicas();
+    if live == 0 || live == context.record.replicas {
+        return None;
+    }
+    let replicas = asked(original)?;
+    if replicas == context.record.replicas {
+        return None;
+    }
+    let mut record = context.changed();
+    let text = format!("scaled from {} to {replicas} pods", record.replicas);
+    let before = context.sizes();
+    record.replicas = replicas;
+    resize(&mut record, &before, &Sizes::new(context.settings, replicas), context);
+    Some(Plan::save(record, Note::normal("Scaled", text)))
+}
+
+/// A rollout keeps its share of the new N; what was seen at the old size does not count for the new one.
+fn resize(record: &mut Record, before: &Sizes, after: &Sizes, context: &Context<'_>) {
+    if let Phase::Canary(rollout) | Phase::Promoting(rollout) = &mut record.phase {
+        rollout.size = after.same_share(rollout.size, before);
+        rollout.step_complete = None;
+        rollout.next_check = None;
+        rollout.high_water = None;
+        rollout.step_started = context.now;
+        record.epoch += 1;
+    }
+}
+
+/// The primary at N with the accepted spec, the canary at 0, the original's fields its own.
+fn upkeep(context: &Context<'_>) -> Option<Plan> {
+    upkeep_while_rolling(context).or_else(|| match context.complete(Track::Primary) {
+        true => None,
+        false => Some(Plan::wait("waiting until the primary is complete")),
+    })
+}
+
+fn upkeep_while_rolling(context: &Context<'_>) -> Option<Plan> {
+    let replicas = context.record.replicas;
+    context
+        .copy(Track::Primary, &context.record.accepted, replicas)
+        .or_else(|| sizes(context, Targets { primary: replicas, canary: 0 }))
+        .or_else(|| context.give_back())
+}
+
+/// The next scaling towards `targets`; nothing where every size is right, complete or not.
+pub(super) fn sizes(context: &Context<'_>, targets: Targets) -> Option<Plan> {
+    match context.walk(targets) {
+        Walk::Scale { track, to, .. } => context.set_size(track, to),
+        Walk::WaitFor(_) | Walk::Arrived => None,
+    }
+}
+
+/// A service that is to be given back leaves as soon as it is steady.
+fn give_up(context: &Context<'_>) -> Option<Plan> {
+    context.record.release.then(|| {
+        let record = context.changed().into_phase(Phase::Releasing);
+        let text = "released: pods walk from the primary to the original";
+        Plan::save(record, Note::normal("Releasing", text))
+    })
+}
+
+fn newer_spec(context: &Context<'_>) -> Option<Plan> {
+    let original = context.view.original.as_ref()?;
+    let (spec, digest) = context.asked()?;
+    if digest == context.record.accepted.digest() {
+        return forget_held(context);
+    }
+    if let Some(problem) = unfit(&context.record.accepted, original).or_else(|| autoscaled(context.service)) {
+        return Some(Plan { problems: vec![problem.clone()], ..Plan::wait(format!("not rolled out: {problem}")) });
+    }
+    if context.record.bypass {
+        return Some(bypass(context, spec));
+    }
+    Some(hold(context, &digest).unwrap_or_else(|| classify(context, &spec, digest)))
+}
+
+fn forget_held(context: &Context<'_>) -> Option<Plan> {
+    context.record.held.as_ref()?;
+    let mut record = context.changed();
+    record.held = None;
+    Some(Plan::save_silently(record))
+}
+
+fn bypass(context: &Context<'_>, spec: Spec) -> Plan {
+    let mut record = take_directly(context, spec, "an operator let it bypass the canary");
+    record.bypass = false;
+    let text = format!("{} goes direct: an operator let it bypass the canary", record.accepted.images_text());
+    Plan::save(record, Note::warning("Bypassed", text))
+}
+
+/// The record with `spec` accepted and on its way to the primary.
+pub(super) fn take_directly(context: &Context<'_>, spec: Spec, reason: &str) -> Record {
+    let high_water = HighWater { available: 0, at: context.now };
+    let mut record = context.changed().into_phase(Phase::Direct(Direct { reason: reason.to_owned(), high_water }));
+    record.rejected.retain(|rejected| rejected.digest != spec.digest());
+    record.accepted = spec;
+    record.held = None;
+    record
+}
+
+/// A spec that nothing is done about: rolled back before, or classified so. It is said once.
+fn hold(context: &Context<'_>, digest: &Digest) -> Option<Plan> {
+    if let Some(held) = context.record.held.as_ref().filter(|held| held.digest == *digest) {
+        return Some(Plan::wait(held.reason.clone()));
+    }
+    let rejected = context.record.rejection(digest)?;
+    let reason = format!(
+        "{} was rolled back before ({}) and is not tried again; apply another version, or run `aviary bypass`",
+        rejected.images, rejected.reason
+    );
+    let mut record = context.changed();
+    record.held = Some(Held { digest: digest.clone(), reason: reason.clone() });
+    Some(Plan::save(record, Note::warning("RejectedAgain", reason)))
+}
+
+/// Asks what a change is.
+pub(super) fn classify(context: &Context<'_>, spec: &Spec, digest: Digest) -> Plan {
+    let accepted = context.record.accepted.value();
+    let change = Change {
+        service: context.identity(),
+        differences: diff(accepted, spec.value()),
+        images: image_differences(accepted, spec.value()),
+        replicas_before: context.record.replicas,
+        replicas_after: context.record.replicas,
+    };
+    let question = Question::Classify { epoch: context.record.epoch, digest, change: Box::new(change) };
+    Plan::ask(question, "asking what the change is")
+}
