@@ -48,6 +48,9 @@ pub async fn run(options: Options) -> Result<()> {
     // kube and reqwest must agree on one provider before the first client is made; a second call finds it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut stop = pin!(stop(options.die_with_parent)?);
+    if let Some(logs) = &options.settings.logs {
+        std::fs::create_dir_all(logs).with_context(|| format!("cannot make the folder {}", logs.display()))?;
+    }
     let images = ImageTable::open(&options.images)?;
     let addresses = Addresses::claim()?;
     let listener = TcpListener::bind(options.listen)
