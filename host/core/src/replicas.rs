@@ -122,7 +122,8 @@ fn up(most: u32, standings: &[Standing]) -> Option<Walk> {
 
 fn down(least: u32, standings: &[Standing]) -> Option<Walk> {
     let spare = standings.iter().map(|s| s.wanted).sum::<u32>().saturating_sub(least);
-    let giver = standings.iter().find(|s| s.wanted > s.target)?;
+    // One that is not complete gives first: it serves least, and must not be waited for.
+    let giver = standings.iter().filter(|s| s.wanted > s.target).min_by_key(|s| s.complete)?;
     if let Some(waited) = standings.iter().find(|s| s.track != giver.track && !s.complete) {
         return Some(Walk::WaitFor(waited.track));
     }

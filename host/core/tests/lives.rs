@@ -1,0 +1,288 @@
+//! Lives of a service, held against the invariants at every moment.
+
+mod world;
+
+use aviary_core::{
+    command::{Command, commanded},
+    judge::{Outcome, Track},
+    plan::RecordState,
+    record::Phase,
+    replicas::Sizes,
+    settings::{Amount, OnRollback},
+};
+use proptest::prelude::*;
+use world::World;
+
+fn command(world: &mut World, word: Command) -> bool {
+    match commanded(world.record(), word, world.now) {
+        Ok((record, note)) => {
+            world.notes.push(note);
+            world.record = RecordState::Present(Box::new(record));
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// I1 and I2 while nobody scales.
+fn capacity(replicas: u32) -> impl FnMut(&World) {
+    move |world| {
+        let surge = Sizes::new(&world.settings, replicas).surge;
+        let allowed = u32::from(surge == 0);
+        assert!(world.available() + allowed >= replicas, "I1: {} of {replicas}: {:#?}", world.available(), world.notes);
+        assert!(world.total() <= replicas + surge, "I2: {} of {replicas} + {surge}", world.total());
+    }
+}
+
+fn adopted(replicas: u32, surge: Amount) -> World {
+    let mut world = World::new(replicas, surge);
+    world.settle(capacity(replicas));
+    assert!(world.steady(), "{:?}", world.record().phase);
+    world
+}
+
+const QUARTER: Amount = Amount::Percent(25.0);
+
+#[test]
+fn adoption_and_release_lose_no_capacity() {
+    for (replicas, surge) in [(5, QUARTER), (1, QUARTER), (10, Amount::Pods(0)), (1, Amount::Pods(0)), (0, QUARTER)] {
+        let mut world = adopted(replicas, surge);
+        assert_eq!(world.deployments[&Track::Original].available(), 0);
+        assert!(command(&mut world, Command::Release));
+        world.settle(capacity(replicas));
+        assert_eq!(world.record().phase, Phase::Released);
+        assert_eq!(world.deployments.keys().collect::<Vec<_>>(), [&Track::Original]);
+        assert_eq!(world.available(), replicas);
+    }
+}
+
+#[test]
+fn a_good_image_is_promoted_with_n_plus_k_pods() {
+    for (replicas, surge) in
+        [(5, QUARTER), (10, QUARTER), (1, QUARTER), (2, Amount::Pods(0)), (1, Amount::Pods(0)), (40, Amount::Pods(1))]
+    {
+        let mut world = adopted(replicas, surge);
+        let before = world.started;
+        world.apply("worker:v2", None);
+        world.settle(capacity(replicas));
+        assert!(world.steady() && world.said("Promoted"), "{:#?}", world.notes);
+        assert_eq!(world.deployments[&Track::Primary].image(), "worker:v2");
+        let k = Sizes::new(&world.settings, replicas).break_point;
+        assert_eq!(world.started - before, replicas + k, "N = {replicas}");
+    }
+}
+
+#[test]
+fn a_bad_check_rolls_back_and_the_image_is_not_tried_again() {
+    let mut world = adopted(10, QUARTER);
+    world.outcome = Outcome::Critical;
+    world.apply("worker:v2", None);
+    world.settle(|_| {});
+    assert!(world.steady() && world.said("RolledBack"), "{:#?}", world.notes);
+    assert_eq!(world.deployments[&Track::Original].image(), "worker:v1");
+    assert_eq!((world.available(), world.deployments[&Track::Primary].available()), (10, 10));
+    world.apply("worker:v2", Some(10));
+    world.settle(|_| {});
+    assert!(world.steady() && world.said("RejectedAgain"));
+    assert_eq!(world.deployments[&Track::Original].image(), "worker:v2", "not rewritten in a loop");
+    assert_eq!(world.notes.iter().filter(|note| note.code == "RolloutStarted").count(), 1);
+}
+
+#[test]
+fn what_never_gets_ready_is_rolled_back_at_the_deadline() {
+    let mut world = adopted(5, QUARTER);
+    world.apply("worker:never-ready", None);
+    let began = world.now;
+    world.settle(|_| {});
+    assert!(world.steady() && world.said("RolledBack"), "{:#?}", world.notes);
+    let note = world.notes.iter().find(|note| note.code == "RollingBack").unwrap();
+    assert!(note.text.contains("0 of 1 pods of the canary are available, none more for 1m"), "{}", note.text);
+    assert!(world.now.since(began).as_secs() < 90);
+}
+
+#[test]
+fn on_rollback_keep_leaves_the_original_alone() {
+    let mut world = adopted(5, QUARTER);
+    world.settings.on_rollback = OnRollback::Keep;
+    world.outcome = Outcome::Fail;
+    world.apply("worker:v2", None);
+    world.settle(|_| {});
+    assert!(world.steady());
+    assert_eq!(world.deployments[&Track::Original].image(), "worker:v2");
+    assert_eq!(world.deployments[&Track::Primary].image(), "worker:v1");
+}
+
+#[test]
+fn a_wish_for_replicas_is_followed() {
+    let mut world = adopted(5, QUARTER);
+    for replicas in [9, 2, 6] {
+        world.edit(Track::Original, |spec| spec["replicas"] = replicas.into());
+        world.settle(|world| assert!(world.available() >= 2));
+        assert_eq!((world.available(), world.total()), (replicas, replicas));
+        assert!(world.steady());
+    }
+}
+
+#[test]
+fn scaling_in_the_middle_keeps_the_share() {
+    let mut world = adopted(10, QUARTER);
+    world.outcome = Outcome::Inconclusive;
+    world.apply("worker:v2", None);
+    for _ in 0..60 {
+        world.tick();
+    }
+    world.edit(Track::Original, |spec| spec["replicas"] = 20.into());
+    for _ in 0..60 {
+        world.tick();
+    }
+    assert_eq!(world.deployments[&Track::Canary].available(), 4, "2 of 10 is 4 of 20");
+    assert_eq!(world.available(), 20);
+}
+
+#[test]
+fn errors_hold_then_pause_and_an_operator_resumes() {
+    let mut world = adopted(5, QUARTER);
+    world.outcome = Outcome::Inconclusive;
+    world.apply("worker:v2", None);
+    for _ in 0..700 {
+        world.tick();
+    }
+    assert!(world.said("Paused"), "{:#?}", world.notes);
+    world.outcome = Outcome::Pass;
+    for _ in 0..60 {
+        world.tick();
+    }
+    assert!(matches!(world.record().phase, Phase::Canary(_)), "a paused rollout is not promoted");
+    assert!(command(&mut world, Command::Resume));
+    world.settle(capacity(5));
+    assert!(world.said("Promoted"));
+}
+
+#[test]
+fn a_newer_image_starts_again_and_the_accepted_one_ends_it() {
+    let mut world = adopted(10, QUARTER);
+    world.outcome = Outcome::Inconclusive;
+    world.apply("worker:v2", None);
+    for _ in 0..40 {
+        world.tick();
+    }
+    world.apply("worker:v3", None);
+    world.outcome = Outcome::Pass;
+    world.settle(capacity(10));
+    assert!(world.said("Superseded"));
+    assert_eq!(world.deployments[&Track::Primary].image(), "worker:v3");
+    world.outcome = Outcome::Inconclusive;
+    world.apply("worker:v4", None);
+    for _ in 0..40 {
+        world.tick();
+    }
+    world.apply("worker:v3", Some(10));
+    world.settle(|_| {});
+    assert!(world.steady() && world.record().rejected.is_empty(), "{:#?}", world.notes);
+    assert_eq!(world.deployments[&Track::Canary].available(), 0);
+}
+
+#[test]
+fn bypass_goes_direct_once() {
+    let mut world = adopted(5, QUARTER);
+    assert!(command(&mut world, Command::Bypass));
+    world.apply("worker:hotfix", None);
+    world.settle(capacity(5));
+    assert_eq!(world.deployments[&Track::Primary].image(), "worker:hotfix");
+    assert!(!world.deployments.contains_key(&Track::Canary) && !world.record().bypass);
+    world.apply("worker:v2", None);
+    world.tick();
+    world.tick();
+    assert!(matches!(world.record().phase, Phase::Canary(_)));
+}
+
+#[test]
+fn the_copies_outlive_a_deleted_original_by_the_grace() {
+    let mut world = adopted(5, QUARTER);
+    let original = world.deployments.remove(&Track::Original).unwrap();
+    for _ in 0..30 {
+        world.tick();
+    }
+    assert_eq!(world.available(), 5);
+    let mut anew = original.clone();
+    (anew.uid, anew.generation, anew.observed) = ("uid-anew".to_owned(), 1, 0);
+    anew.spec["replicas"] = 5.into();
+    world.deployments.insert(Track::Original, anew);
+    world.settle(|world| assert!(world.available() >= 5));
+    assert!(world.steady() && world.available() == 5);
+    world.deployments.remove(&Track::Original);
+    world.settle(|_| {});
+    assert_eq!((world.deployments.len(), &world.record), (0, &RecordState::Absent));
+}
+
+#[derive(Debug, Clone)]
+enum Deed {
+    Apply(u8, Option<u32>),
+    Scale(u32),
+    Command(Command),
+    Outcome(Outcome),
+    EditPrimary(u32),
+    DeleteCanary,
+    Wait(u8),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let word = prop::sample::select(vec![
+        Command::Cancel,
+        Command::Bypass,
+        Command::Pause,
+        Command::Resume,
+        Command::ClearBypass,
+    ]);
+    let outcome = prop::sample::select(vec![Outcome::Pass, Outcome::Inconclusive, Outcome::Fail, Outcome::Critical]);
+    prop_oneof![
+        3 => (0..4u8, prop::option::of(2..12u32)).prop_map(|(image, replicas)| Deed::Apply(image, replicas)),
+        1 => (2..12u32).prop_map(Deed::Scale),
+        2 => word.prop_map(Deed::Command),
+        1 => outcome.prop_map(Deed::Outcome),
+        1 => (0..12u32).prop_map(Deed::EditPrimary),
+        1 => Just(Deed::DeleteCanary),
+        5 => (0..40u8).prop_map(Deed::Wait),
+    ]
+}
+
+fn perform(world: &mut World, deed: &Deed) {
+    match deed {
+        Deed::Apply(image, replicas) => {
+            let image = ["worker:v1", "worker:v2", "worker:v3", "worker:never-ready"][usize::from(*image)];
+            world.apply(image, *replicas);
+        }
+        Deed::Scale(replicas) => world.edit(Track::Original, |spec| spec["replicas"] = (*replicas).into()),
+        Deed::Command(word) => drop(command(world, *word)),
+        Deed::Outcome(outcome) => world.outcome = *outcome,
+        Deed::EditPrimary(replicas) => world.edit(Track::Primary, |spec| spec["replicas"] = (*replicas).into()),
+        Deed::DeleteCanary => drop(world.deployments.remove(&Track::Canary)),
+        Deed::Wait(ticks) => (0..*ticks).for_each(|_| _ = world.tick()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// I8: whatever people did, when they are quiet and checks say something, it comes to rest at N pods of one version.
+    #[test]
+    fn every_life_comes_to_rest(replicas in 2..12u32, no_surge in any::<bool>(), deeds in prop::collection::vec(deed(), 0..12)) {
+        let mut world = adopted(replicas, if no_surge { Amount::Pods(0) } else { QUARTER });
+        for deed in &deeds {
+            perform(&mut world, deed);
+        }
+        if world.deployments[&Track::Original].image().contains("never-ready") && world.record().bypass {
+            return Ok(());
+        }
+        world.outcome = Outcome::Pass;
+        command(&mut world, Command::Resume);
+        world.settle(|_| {});
+        if world.deployments[&Track::Primary].image().contains("never-ready") {
+            return Ok(());
+        }
+        prop_assert!(world.steady(), "{:?} {:#?}", world.plan(), world.notes);
+        prop_assert_eq!(world.available(), world.record().replicas);
+        prop_assert_eq!(world.deployments[&Track::Original].available(), 0);
+        prop_assert!(world.deployments.get(&Track::Canary).is_none_or(|canary| canary.available() == 0));
+    }
+}
