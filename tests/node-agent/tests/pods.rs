@@ -14,7 +14,7 @@ use kube::{
     api::{DeleteParams, ListParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
-use local_cluster::{Identity, LocalCluster, NodeAgent, Options, Process};
+use local_cluster::{Identity, LocalCluster, NodeAgent, Options, Process, Prometheus};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -30,12 +30,16 @@ struct Bench {
 
 impl Bench {
     async fn start(pretend: bool) -> Self {
+        Self::start_with(pretend, None).await
+    }
+
+    async fn start_with(pretend: bool, prometheus: Option<Prometheus>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let images = folder.path().join("images.json");
         fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/images.json"), &images).unwrap();
         let agent = NodeAgent { images, restart_backoff: Some(Duration::from_secs(2)), pretend };
-        let options = Options { node_agent: Some(agent), ..Options::default() };
+        let options = Options { node_agent: Some(agent), prometheus, ..Options::default() };
         let cluster = tokio::task::spawn_blocking(|| LocalCluster::start(options)).await.unwrap().unwrap();
         let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig(Identity::Admin)).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
@@ -84,9 +88,15 @@ impl Bench {
     }
 
     async fn get(&self, path: &str) -> String {
-        let url = format!("{}{path}", self.cluster.node_agent_url());
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        client.get(url).send().await.unwrap().text().await.unwrap()
+        fetch(&format!("{}{path}", self.cluster.node_agent_url())).await
+    }
+
+    /// Whether Prometheus has samples of all 5 pods.
+    async fn seen_by_prometheus(&self) -> bool {
+        let query = "count(worker_events_total{track=\"primary\",app=\"foo\"})";
+        let url = format!("{}/api/v1/query?query={query}", self.cluster.prometheus_url());
+        let answer: Value = serde_json::from_str(&fetch(&url).await).unwrap();
+        answer["data"]["result"][0]["value"][1] == "5"
     }
 
     fn add_image(&self, name: &str, image: Value) {
@@ -95,6 +105,11 @@ impl Bench {
         table[name] = image;
         fs::write(path, table.to_string()).unwrap();
     }
+}
+
+async fn fetch(url: &str) -> String {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    client.get(url).send().await.unwrap().text().await.unwrap()
 }
 
 fn deployment(name: &str, image: &str, replicas: u32) -> Value {
@@ -138,7 +153,7 @@ async fn eventually(what: &str, mut so: impl AsyncFnMut() -> bool) -> Duration {
 
 #[tokio::test]
 async fn a_deployment_serves_and_ends() {
-    let bench = Bench::start(false).await;
+    let bench = Bench::start_with(false, Some(Prometheus { federate: true, ..Prometheus::default() })).await;
     bench.deploy("foo", "worker:v1", 5).await;
     let took = eventually("5 pods are available", async || bench.available("foo").await == 5).await;
     println!("5 pods available after {took:?}");
@@ -154,8 +169,10 @@ async fn a_deployment_serves_and_ends() {
         assert!(samples.contains(&start), "no {start} in\n{samples}");
         assert_eq!(processes_of(&pod), 1);
     }
+    let took = eventually("Prometheus has samples of 5 pods", async || bench.seen_by_prometheus().await).await;
+    println!("Prometheus has samples of all 5 pods after {took:?} more");
 
-    bench.cluster.stop_process(Process::ApiServer).unwrap();
+    bench.cluster.kill_process(Process::ApiServer).unwrap();
     bench.cluster.start_process(Process::ApiServer).unwrap();
     bench.delete("foo").await;
     let took = eventually("all pods are gone", async || bench.pods_of("foo").await.is_empty()).await;
