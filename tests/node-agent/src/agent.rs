@@ -21,10 +21,11 @@ use tokio::{
 use crate::{
     address::Addresses,
     cluster::{Cluster, Key},
+    container::{Act, Happening, Kind},
     discovery::Target,
     environment::{Place, Program},
     images::{Image, ImageTable},
-    pod::{Act, Effect, Event, Happening, Kind, Pod},
+    pod::{Effect, Event, Pod},
     probe::{Question, Schedule},
     process::{Group, Process, Sink},
     status::{OWN_CONDITIONS, status},

@@ -9,6 +9,7 @@ mod address;
 pub mod agent;
 mod backoff;
 mod cluster;
+mod container;
 mod discovery;
 mod environment;
 mod exposition;

@@ -3,7 +3,12 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::status;
+use crate::{
+    container::KILLED,
+    images::Image,
+    probe::{Answer, Schedule},
+    status,
+};
 
 /// A pod under test, its clock, and what it still wants to be done.
 struct Bench {

@@ -9,7 +9,10 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Time,
 };
 
-use crate::pod::{Container, Flag, Kind, Pod, RestartPolicy, State, Termination};
+use crate::{
+    container::{Container, Kind, State, Termination},
+    pod::{Flag, Pod, RestartPolicy},
+};
 
 /// The conditions that this agent says itself; others in the API are somebody else's and stay.
 pub const OWN_CONDITIONS: [&str; 5] =
