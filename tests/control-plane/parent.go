@@ -27,7 +27,7 @@ func dieWithParent(arguments []string) ([]string, error) {
 		return nil, fmt.Errorf("cannot ask the kernel for a signal at the parent's death: %w", err)
 	}
 	// The parent may have died before the request was in force.
-	if os.Getppid() != parent || parent == 1 {
+	if os.Getppid() != parent {
 		return nil, fmt.Errorf("the parent is gone already; start it from a process that lives")
 	}
 	return arguments[1:], nil
