@@ -1,1 +1,34 @@
-//! To be written.
+//! What the scenarios are told with: a world with a daemon of its own, people who apply manifests, and an outsider who
+//! watches the API all along.
+//!
+//! One cluster serves all scenarios of a test binary; each has a namespace, a daemon and a folder of its own. They run
+//! beside each other, which two cores bear with `--test-threads=4`. Before them `aviary`, `node-agent`, `worker` and the
+//! default policies are built: `plugins/build` and `cargo build -p aviary -p node-agent`.
+
+#![allow(clippy::unwrap_used, reason = "all of it is a test's, which may panic")]
+#![allow(clippy::expect_used, reason = "all of it is a test's, which may panic")]
+
+mod cluster;
+mod configuration;
+mod daemon;
+mod figures;
+mod manifest;
+mod outsider;
+mod policies;
+mod prometheus;
+mod seen;
+mod wait;
+mod world;
+
+pub use cluster::cluster;
+pub use configuration::Configuration;
+pub use daemon::Daemon;
+pub use figures::{figure, milliseconds};
+pub use local_cluster::Identity;
+pub use manifest::Manifest;
+pub use outsider::Outsider;
+pub use policies::{built_in, guest};
+pub use prometheus::{Answering, Proxy};
+pub use seen::{Moment, Size, Story};
+pub use wait::{Patience, wait_until};
+pub use world::World;

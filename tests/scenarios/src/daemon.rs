@@ -1,0 +1,98 @@
+//! The daemon under test: a process of its own with the rights that the project ships, and what operators tell it.
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use local_cluster::Identity;
+use serde_json::{Value, json};
+
+use crate::cluster::{cluster, program};
+
+/// One daemon and its folder: configuration, policies, socket and log.
+#[derive(Debug)]
+pub struct Daemon {
+    folder: PathBuf,
+    process: Option<Child>,
+}
+
+impl Daemon {
+    /// Not running yet, with its files in `folder`.
+    pub(crate) fn new(folder: &Path, configuration: &str) -> Self {
+        fs::write(folder.join("aviary.yaml"), configuration).unwrap();
+        fs::create_dir(folder.join("policies")).unwrap();
+        Self { folder: folder.to_owned(), process: None }
+    }
+
+    /// Starts it. It ends with the thread that starts it: the test's.
+    pub fn start(&mut self) {
+        assert!(self.process.is_none(), "the daemon runs already");
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(program("aviary"));
+        command.arg("run").arg("--config").arg(self.folder.join("aviary.yaml"));
+        command.arg("--policies").arg(self.policies()).arg("--socket").arg(self.socket());
+        command.env("KUBECONFIG", cluster().kubeconfig(Identity::Aviary)).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        self.process = Some(command.spawn().unwrap());
+    }
+
+    /// Ends it with SIGKILL; what it was doing stays half done.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().expect("the daemon was started");
+        assert_eq!(process.try_wait().unwrap(), None, "the daemon ended by itself:\n{}", self.log());
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Sends a command over the control socket. None while nobody listens there.
+    #[must_use]
+    pub fn ask(&self, command: &str, service: Option<&str>) -> Option<Value> {
+        let mut stream = UnixStream::connect(self.socket()).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let request = json!({ "version": 1, "command": command, "service": service });
+        stream.write_all(format!("{request}\n").as_bytes()).ok()?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).ok()?;
+        serde_json::from_str(&line).ok()
+    }
+
+    /// Runs the command line of an operator.
+    #[must_use]
+    pub fn command_line(&self, arguments: &[&str]) -> Output {
+        Command::new(program("aviary")).arg("--socket").arg(self.socket()).args(arguments).output().unwrap()
+    }
+
+    /// The folder of its policies.
+    #[must_use]
+    pub fn policies(&self) -> PathBuf {
+        self.folder.join("policies")
+    }
+
+    /// All it logged so far, all its runs in one.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.join("daemon.log")
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.join("aviary.sock")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}

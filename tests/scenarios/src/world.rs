@@ -1,0 +1,206 @@
+//! A scenario's world: a namespace, a service in it, a daemon that cares for it, people and an outsider.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use local_cluster::{Identity, Output};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::cluster::cluster;
+use crate::configuration::Configuration;
+use crate::daemon::Daemon;
+use crate::manifest::Manifest;
+use crate::outsider::Outsider;
+use crate::wait::{Patience, wait_until};
+
+/// One scenario's world. All of it is gone when it is dropped; the namespace goes with the cluster.
+#[derive(Debug)]
+pub struct World {
+    /// The namespace.
+    pub namespace: String,
+    /// Who watches.
+    pub outsider: Outsider,
+    /// Aviary.
+    pub daemon: Daemon,
+    _folder: TempDir,
+}
+
+impl World {
+    /// A new namespace with nothing in it; the daemon is not started yet.
+    #[must_use]
+    pub fn new(configuration: &Configuration) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let namespace = format!("shop-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        cluster().create_namespace(&namespace).unwrap();
+        cluster().apply_rbac(&namespace).unwrap();
+        let folder = tempfile::Builder::new().prefix("aviary-scenario-").tempdir().unwrap();
+        let daemon = Daemon::new(folder.path(), &configuration.text(&namespace));
+        Self { outsider: Outsider::of(&namespace), daemon, namespace, _folder: folder }
+    }
+
+    /// A service of 5 pods of worker:v1 that Aviary cares for, steady.
+    #[must_use]
+    pub fn steady(configuration: &Configuration) -> Self {
+        let mut world = Self::new(configuration);
+        world.apply(&Manifest::new("worker:v1").replicas(5));
+        world.wait_for_available(5);
+        world.daemon.start();
+        world.wait_for_phase("steady", 60);
+        world
+    }
+
+    /// kubectl in the namespace, as somebody.
+    #[must_use]
+    pub fn kubectl(&self, identity: Identity, arguments: &[&str], stdin: Option<&str>) -> Output {
+        let namespace = format!("--namespace={}", self.namespace);
+        let arguments: Vec<&str> = arguments.iter().copied().chain([namespace.as_str()]).collect();
+        cluster().kubectl(identity, &arguments, stdin).unwrap()
+    }
+
+    /// Applies a manifest as CI does.
+    #[track_caller]
+    pub fn apply(&self, manifest: &Manifest) {
+        self.ci(&["apply", "-f", "-"], Some(&manifest.text()));
+    }
+
+    /// Applies a manifest as CI does, server-side.
+    #[track_caller]
+    pub fn apply_server_side(&self, manifest: &Manifest) {
+        self.ci(&["apply", "--server-side", "-f", "-"], Some(&manifest.text()));
+    }
+
+    /// Anything as CI, which must succeed.
+    #[track_caller]
+    pub fn ci(&self, arguments: &[&str], stdin: Option<&str>) {
+        let output = self.kubectl(Identity::Ci, arguments, stdin);
+        assert!(output.success, "kubectl {arguments:?} failed: {}\n{}", output.stderr, self.told());
+    }
+
+    /// An object, as an administrator sees it; null where there is none.
+    #[must_use]
+    pub fn get(&self, kind: &str, name: &str) -> Value {
+        let output = self.kubectl(Identity::Admin, &["get", kind, name, "--output=json"], None);
+        serde_json::from_str(&output.stdout).unwrap_or_default()
+    }
+
+    /// The messages of the events on the original with this reason.
+    #[must_use]
+    pub fn events(&self, reason: &str) -> Vec<String> {
+        let output = self.kubectl(Identity::Admin, &["get", "events.v1.events.k8s.io", "--output=json"], None);
+        let list: Value = serde_json::from_str(&output.checked().unwrap()).unwrap();
+        let events = list["items"].as_array().unwrap().iter();
+        let ours = events.filter(|event| event["reason"] == reason && event["regarding"]["name"] == "foo");
+        ours.map(|event| event["note"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// What an operator says to the daemon, which must succeed; gives what it answers.
+    #[track_caller]
+    pub fn operator(&self, arguments: &[&str]) -> String {
+        let output = self.daemon.command_line(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "aviary {arguments:?} failed: {said}\n{}", self.told());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The whole status; null while the daemon does not answer.
+    #[must_use]
+    pub fn whole_status(&self) -> Value {
+        self.daemon.ask("status", None).map(|answer| answer["result"].clone()).unwrap_or_default()
+    }
+
+    /// The status of the service; null while there is none.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        self.whole_status()["services"][0].clone()
+    }
+
+    /// Waits until the status of the service is so, and gives it. Fails the test after so many seconds.
+    #[track_caller]
+    pub fn wait(&self, what: &str, seconds: u64, so: impl Fn(&Value) -> bool) -> Value {
+        self.wait_with(what, Patience::seconds(seconds), so)
+    }
+
+    /// As [`World::wait`], looking again at once.
+    #[track_caller]
+    pub fn wait_keenly(&self, what: &str, seconds: u64, so: impl Fn(&Value) -> bool) -> Value {
+        self.wait_with(what, Patience::keen(seconds), so)
+    }
+
+    #[track_caller]
+    fn wait_with(&self, what: &str, patience: Patience, so: impl Fn(&Value) -> bool) -> Value {
+        let look = || Some(self.status()).filter(|status| so(status));
+        match wait_until(patience, look) {
+            Ok(status) => status,
+            Err(waited) => panic!("{what}: not within {waited:?}\n{}", self.told()),
+        }
+    }
+
+    /// Waits until something outside the daemon is so.
+    #[track_caller]
+    pub fn eventually(&self, what: &str, seconds: u64, so: impl Fn() -> bool) {
+        if let Err(waited) = wait_until(Patience::seconds(seconds), || so().then_some(())) {
+            panic!("{what}: not within {waited:?}\n{}", self.told());
+        }
+    }
+
+    /// Waits until the service is in this phase.
+    #[track_caller]
+    pub fn wait_for_phase(&self, phase: &str, seconds: u64) -> Value {
+        self.wait(&format!("phase {phase}"), seconds, |status| status["phase"] == phase)
+    }
+
+    /// Waits until the last rollout ended so, and the service is steady again.
+    #[track_caller]
+    pub fn wait_for_ending(&self, ending: &str, image: &str, seconds: u64) -> Value {
+        let what = format!("{image} {ending}");
+        self.wait(&what, seconds, |status| {
+            let last = status["history"].as_array().and_then(|history| newest(history));
+            status["phase"] == "steady" && last.is_some_and(|last| last["ending"] == ending && names(last, image))
+        })
+    }
+
+    /// Waits until the outsider sees so many pods available, and no others.
+    #[track_caller]
+    pub fn wait_for_available(&self, pods: u32) {
+        self.eventually(&format!("{pods} pods available"), 30, || {
+            let story = self.outsider.story();
+            story.moments.last().is_some_and(|moment| moment.available() == pods && moment.pods() == pods)
+        });
+    }
+
+    /// Waits until the rollout of an image shows a canary of this size that is complete.
+    #[track_caller]
+    pub fn wait_for_step(&self, image: &str, size: u64, seconds: u64) -> Value {
+        self.wait(&format!("a complete canary of {size} with {image}"), seconds, |status| {
+            status["images"]["candidate"] == image
+                && status["rollout"]["size"] == size
+                && status["rollout"]["step_complete"].is_number()
+        })
+    }
+
+    /// Now, for [`Outsider::story_since`].
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Everything that helps to see why a scenario failed.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let status = serde_json::to_string_pretty(&self.whole_status()).unwrap_or_default();
+        let moment = self.outsider.story().moments.last().cloned();
+        let log = self.daemon.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let end = lines[lines.len().saturating_sub(60)..].join("\n");
+        format!("--- status\n{status}\n--- seen last\n{moment:?}\n--- log\n{end}")
+    }
+}
+
+fn newest(history: &[Value]) -> Option<&Value> {
+    history.iter().max_by_key(|one| one["ended"].as_i64())
+}
+
+fn names(ending: &Value, image: &str) -> bool {
+    ending["images"].to_string().contains(image)
+}
