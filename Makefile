@@ -1,0 +1,36 @@
+# What a person does with this repository. Each target sees to what it needs; `make` alone lists them.
+
+# All builds name the whole workspace: another choice of packages has other features, and compiles again.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup policies build test programs demo cluster cluster-down
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install or name what is missing on this machine
+	@tests/setup
+
+policies: ## build the default policies to target/policies
+	@plugins/build
+
+build: policies ## build the daemon to target/debug/aviary
+	@cargo build --locked --workspace --bin aviary
+
+test: ## run every test there is
+	@tests/run
+
+programs: policies
+	@cargo build --locked --workspace --bins
+
+demo: setup programs ## watch a good and a bad release, and a policy swapped, on a cluster of its own
+	@plugins/build -p stricter --to target/demo
+	@exec target/debug/demo
+
+cluster: setup programs ## leave a local cluster running; prints how to reach it
+	@target/debug/local-cluster up --keep --images tests/node-agent/images.json --namespace shop
+	@echo "# or: make cluster-down"
+
+cluster-down: ## stop that cluster
+	@cargo build --locked --quiet --workspace --bin local-cluster
+	@target/debug/local-cluster down
