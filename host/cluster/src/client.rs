@@ -1,1 +1,61 @@
-//! To be written.
+//! The connection: credentials as every tool finds them, retries off, and a time limit on everything.
+
+use std::{future::Future, time::Duration};
+
+use kube::{Client, Config};
+use thiserror::Error;
+
+use crate::error::WriteError;
+
+/// The longest that any call may take, from the first byte sent to the last byte read.
+pub const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// The longest silence on a connection; longer than a watch lasts, so that it only ends dead ones.
+const READ_LIMIT: Duration = Duration::from_secs(55);
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why there is no connection to a cluster.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// Neither a kubeconfig nor the credentials of a pod were found, or they cannot be read.
+    #[error("no credentials for a cluster: {0}; set KUBECONFIG, or run in a pod with a service account")]
+    Credentials(#[source] kube::config::InferConfigError),
+    /// The credentials do not make a client.
+    #[error("the cluster's credentials cannot be used: {0}; check certificates and token in the kubeconfig")]
+    Client(#[source] kube::Error),
+    /// The version does not fit into a header.
+    #[error("`{0}` cannot be a user agent; use a version such as 0.1.0")]
+    UserAgent(String),
+}
+
+/// Makes a client from `KUBECONFIG`, `~/.kube/config` or the pod's service account; contacts nobody yet.
+///
+/// The process must have a default crypto provider of rustls.
+///
+/// # Errors
+/// Credentials that are missing or unusable.
+pub async fn connect(version: &str) -> Result<Client, ConnectError> {
+    let config = Config::infer().await.map_err(ConnectError::Credentials)?;
+    client_of(config, version)
+}
+
+/// Makes a client of a configuration, with Aviary's limits.
+pub(crate) fn client_of(mut config: Config, version: &str) -> Result<Client, ConnectError> {
+    let agent = format!("aviary/{version}");
+    let value = agent.parse().map_err(|_| ConnectError::UserAgent(agent.clone()))?;
+    let name = "user-agent".parse().map_err(|_| ConnectError::UserAgent(agent))?;
+    config.headers.push((name, value));
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT_LIMIT);
+    config.write_timeout = Some(CALL_LIMIT);
+    config.read_timeout = Some(READ_LIMIT);
+    config.reset_reader_on_write = true;
+    Client::try_from(config).map_err(ConnectError::Client)
+}
+
+/// Runs one call within [`CALL_LIMIT`].
+pub(crate) async fn bounded<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteError> {
+    match tokio::time::timeout(CALL_LIMIT, call).await {
+        Ok(answer) => answer.map_err(|error| WriteError::of(&error)),
+        Err(_) => Err(WriteError::Unknown(format!("no answer within {} s", CALL_LIMIT.as_secs()))),
+    }
+}

@@ -1,1 +1,303 @@
-//! To be written.
+//! What the watches have told, as plain data that one task owns: objects by name, and pods by their owners' uids.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aviary_core::{
+    judge::{PodObservation, Track},
+    view::{View, Workload, workload_name},
+};
+
+use crate::input::{ClusterInput, Kind, Object, PodObject, RecordObject, ReplicaSetObject, ServiceKey};
+
+type Name = (String, String);
+
+/// Everything the watches have told.
+#[derive(Debug, Default)]
+pub struct Index {
+    deployments: BTreeMap<Name, Workload>,
+    names_by_uid: HashMap<String, Name>,
+    replica_sets: BTreeMap<Name, ReplicaSetObject>,
+    owners: HashMap<String, String>,
+    replica_sets_of: HashMap<String, BTreeSet<String>>,
+    pods: BTreeMap<Name, PodObject>,
+    pods_of: HashMap<String, BTreeSet<Name>>,
+    autoscalers: BTreeMap<Name, Name>,
+    records: BTreeMap<Name, RecordObject>,
+    listed: BTreeSet<(String, Kind)>,
+    failures: BTreeMap<(String, Kind), String>,
+}
+
+/// What the watch has to show before a service is planned for again: our own write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expectation {
+    /// This object at this version or a later one.
+    Version {
+        /// Which Deployment.
+        track: Track,
+        /// Its uid.
+        uid: String,
+        /// Its `metadata.resourceVersion` after the write.
+        resource_version: String,
+    },
+    /// This object no more.
+    Gone {
+        /// Which Deployment.
+        track: Track,
+        /// Its uid.
+        uid: String,
+    },
+}
+
+impl Index {
+    /// Takes in what a watch tells; gives the names of services that may look different now.
+    pub fn apply(&mut self, input: ClusterInput) -> Vec<ServiceKey> {
+        match input {
+            ClusterInput::Applied(object) => {
+                self.alive(object.namespace().to_owned(), object.kind());
+                self.insert(object)
+            }
+            ClusterInput::Deleted { kind, namespace, name } => self.remove(kind, &(namespace, name)),
+            ClusterInput::Relisted { kind, namespace, objects } => self.relist(kind, namespace, objects),
+            ClusterInput::WatchFailed { kind, namespace, error, .. } => {
+                self.failures.insert((namespace, kind), error);
+                Vec::new()
+            }
+            ClusterInput::WatchAlive { kind, namespace } => {
+                self.alive(namespace, kind);
+                Vec::new()
+            }
+        }
+    }
+
+    /// A service as the watches show it; nothing before every watch of its namespace has listed once.
+    #[must_use]
+    pub fn view(&self, key: &ServiceKey) -> Option<View> {
+        let listed = Kind::ALL.iter().all(|kind| self.listed.contains(&(key.namespace.clone(), *kind)));
+        listed.then(|| View {
+            original: self.workload(key, Track::Original).cloned(),
+            primary: self.workload(key, Track::Primary).cloned(),
+            canary: self.workload(key, Track::Canary).cloned(),
+            pods: self.pods(key),
+            autoscalers: self.autoscalers(key),
+        })
+    }
+
+    /// A service's record as it is stored.
+    #[must_use]
+    pub fn record(&self, key: &ServiceKey) -> Option<&RecordObject> {
+        self.records.get(&(key.namespace.clone(), key.name.clone()))
+    }
+
+    /// What is not seen of a namespace and why; empty when all is well.
+    #[must_use]
+    pub fn not_ready(&self, namespace: &str) -> Vec<String> {
+        let missing = |kind: &Kind| {
+            let key = (namespace.to_owned(), *kind);
+            let failure =
+                self.failures.get(&key).map(|error| format!("watching {kind} in namespace {namespace}: {error}"));
+            let waiting = || format!("{kind} in namespace {namespace} are not listed yet");
+            failure.or_else(|| (!self.listed.contains(&key)).then(waiting))
+        };
+        Kind::ALL.iter().filter_map(missing).collect()
+    }
+
+    /// Whether the watch shows our own write, or something newer. Versions are compared as numbers (KEP-5504).
+    #[must_use]
+    pub fn caught_up(&self, key: &ServiceKey, expectation: &Expectation) -> bool {
+        match expectation {
+            Expectation::Gone { track, uid } => self.workload(key, *track).is_none_or(|workload| workload.uid != *uid),
+            Expectation::Version { track, uid, resource_version } => {
+                // What was just created is waited for; what was there and is gone was deleted meanwhile.
+                self.workload(key, *track).is_some_and(|workload| {
+                    workload.uid != *uid || number(&workload.resource_version) >= number(resource_version)
+                })
+            }
+        }
+    }
+
+    fn alive(&mut self, namespace: String, kind: Kind) {
+        self.failures.remove(&(namespace, kind));
+    }
+
+    fn workload(&self, key: &ServiceKey, track: Track) -> Option<&Workload> {
+        self.deployments.get(&(key.namespace.clone(), workload_name(&key.name, track)))
+    }
+
+    fn pods(&self, key: &ServiceKey) -> Vec<PodObservation> {
+        let mut pods: Vec<PodObservation> =
+            Track::ALL.iter().flat_map(|track| self.pods_of_track(key, *track)).collect();
+        pods.sort_by(|a, b| a.name.cmp(&b.name));
+        pods
+    }
+
+    fn pods_of_track(&self, key: &ServiceKey, track: Track) -> Vec<PodObservation> {
+        let Some(workload) = self.workload(key, track) else { return Vec::new() };
+        let replica_sets = self.replica_sets_of.get(&workload.uid).into_iter().flatten();
+        let names = replica_sets.filter_map(|uid| self.pods_of.get(uid)).flatten();
+        let pods = names.filter_map(|name| self.pods.get(name)).filter(|pod| !pod.terminating);
+        pods.map(|pod| observation(pod, track)).collect()
+    }
+
+    fn autoscalers(&self, key: &ServiceKey) -> Vec<String> {
+        let targets = Track::ALL.map(|track| workload_name(&key.name, track));
+        let of_service = |(name, target): (&Name, &Name)| {
+            let ours = name.0 == key.namespace && target.0 == "Deployment" && targets.contains(&target.1);
+            ours.then(|| format!("HorizontalPodAutoscaler/{}", name.1))
+        };
+        self.autoscalers.iter().filter_map(of_service).collect()
+    }
+
+    fn relist(&mut self, kind: Kind, namespace: String, objects: Vec<Object>) -> Vec<ServiceKey> {
+        let present: BTreeSet<Name> = objects.iter().map(|o| (namespace.clone(), o.name().to_owned())).collect();
+        let gone: Vec<Name> =
+            self.names(kind).into_iter().filter(|name| name.0 == namespace && !present.contains(name)).collect();
+        let mut touched: Vec<ServiceKey> = gone.iter().flat_map(|name| self.remove(kind, name)).collect();
+        touched.extend(objects.into_iter().flat_map(|object| self.insert(object)));
+        self.alive(namespace.clone(), kind);
+        if self.listed.insert((namespace.clone(), kind)) {
+            // The namespace can be seen as a whole only now.
+            touched
+                .extend(self.names(Kind::Deployment).iter().filter(|name| name.0 == namespace).flat_map(services_of));
+        }
+        touched
+    }
+
+    fn names(&self, kind: Kind) -> Vec<Name> {
+        match kind {
+            Kind::Deployment => self.deployments.keys().cloned().collect(),
+            Kind::ReplicaSet => self.replica_sets.keys().cloned().collect(),
+            Kind::Pod => self.pods.keys().cloned().collect(),
+            Kind::Autoscaler => self.autoscalers.keys().cloned().collect(),
+            Kind::Record => self.records.keys().cloned().collect(),
+        }
+    }
+
+    fn insert(&mut self, object: Object) -> Vec<ServiceKey> {
+        let name = (object.namespace().to_owned(), object.name().to_owned());
+        match object {
+            Object::Deployment(object) => self.insert_deployment(name, object.workload),
+            Object::ReplicaSet(object) => self.insert_replica_set(name, object),
+            Object::Pod(object) => self.insert_pod(name, object),
+            Object::Autoscaler(object) => {
+                let target = (object.target_kind, object.target_name);
+                let services = services_of(&(name.0.clone(), target.1.clone()));
+                self.autoscalers.insert(name, target);
+                services
+            }
+            Object::Record(object) => {
+                let service = ServiceKey::new(name.0.clone(), name.1.clone());
+                self.records.insert(name, object);
+                vec![service]
+            }
+        }
+    }
+
+    fn insert_deployment(&mut self, name: Name, workload: Workload) -> Vec<ServiceKey> {
+        self.names_by_uid.insert(workload.uid.clone(), name.clone());
+        let services = services_of(&name);
+        if let Some(old) = self.deployments.insert(name.clone(), workload)
+            && self.deployments[&name].uid != old.uid
+        {
+            self.names_by_uid.remove(&old.uid);
+        }
+        services
+    }
+
+    fn insert_replica_set(&mut self, name: Name, object: ReplicaSetObject) -> Vec<ServiceKey> {
+        self.remove(Kind::ReplicaSet, &name);
+        let touched = object.owner_uid.as_ref().map(|owner| self.services_of_uid(owner)).unwrap_or_default();
+        if let Some(owner) = &object.owner_uid {
+            self.owners.insert(object.uid.clone(), owner.clone());
+            self.replica_sets_of.entry(owner.clone()).or_default().insert(object.uid.clone());
+        }
+        self.replica_sets.insert(name, object);
+        touched
+    }
+
+    fn insert_pod(&mut self, name: Name, object: PodObject) -> Vec<ServiceKey> {
+        self.remove(Kind::Pod, &name);
+        let touched = self.services_of_pod(&object);
+        if let Some(owner) = &object.owner_uid {
+            self.pods_of.entry(owner.clone()).or_default().insert(name.clone());
+        }
+        self.pods.insert(name, object);
+        touched
+    }
+
+    fn remove(&mut self, kind: Kind, name: &Name) -> Vec<ServiceKey> {
+        match kind {
+            Kind::Deployment => {
+                let removed = self.deployments.remove(name);
+                removed.map(|workload| self.names_by_uid.remove(&workload.uid));
+                services_of(name)
+            }
+            Kind::ReplicaSet => self.replica_sets.remove(name).map(|o| self.forget_replica_set(&o)).unwrap_or_default(),
+            Kind::Pod => self.pods.remove(name).map(|object| self.forget_pod(name, &object)).unwrap_or_default(),
+            Kind::Autoscaler => {
+                let target = self.autoscalers.remove(name);
+                target.map(|target| services_of(&(name.0.clone(), target.1))).unwrap_or_default()
+            }
+            Kind::Record => {
+                self.records.remove(name);
+                vec![ServiceKey::new(name.0.clone(), name.1.clone())]
+            }
+        }
+    }
+
+    fn forget_replica_set(&mut self, object: &ReplicaSetObject) -> Vec<ServiceKey> {
+        let Some(owner) = self.owners.remove(&object.uid) else { return Vec::new() };
+        if let Some(siblings) = self.replica_sets_of.get_mut(&owner) {
+            siblings.remove(&object.uid);
+            if siblings.is_empty() {
+                self.replica_sets_of.remove(&owner);
+            }
+        }
+        self.services_of_uid(&owner)
+    }
+
+    fn forget_pod(&mut self, name: &Name, object: &PodObject) -> Vec<ServiceKey> {
+        let touched = self.services_of_pod(object);
+        if let Some(owner) = &object.owner_uid
+            && let Some(siblings) = self.pods_of.get_mut(owner)
+        {
+            siblings.remove(name);
+            if siblings.is_empty() {
+                self.pods_of.remove(owner);
+            }
+        }
+        touched
+    }
+
+    fn services_of_pod(&self, object: &PodObject) -> Vec<ServiceKey> {
+        let owner = object.owner_uid.as_ref().and_then(|replica_set| self.owners.get(replica_set));
+        owner.map(|deployment| self.services_of_uid(deployment)).unwrap_or_default()
+    }
+
+    fn services_of_uid(&self, deployment: &str) -> Vec<ServiceKey> {
+        self.names_by_uid.get(deployment).map(services_of).unwrap_or_default()
+    }
+}
+
+/// The services that a Deployment of that name may belong to: as original or as a copy.
+fn services_of(name: &Name) -> Vec<ServiceKey> {
+    let stems = ["-primary", "-canary"].into_iter().filter_map(|suffix| name.1.strip_suffix(suffix));
+    stems.chain([name.1.as_str()]).map(|stem| ServiceKey::new(name.0.clone(), stem)).collect()
+}
+
+fn observation(pod: &PodObject, track: Track) -> PodObservation {
+    PodObservation {
+        name: pod.name.clone(),
+        track,
+        created: pod.created,
+        became_ready: pod.became_ready,
+        ready: pod.ready,
+        restart_count: pod.restart_count,
+        restarts: pod.restarts.clone(),
+        waiting_reason: pod.waiting_reason.clone(),
+        waiting_message: pod.waiting_message.clone(),
+    }
+}
+
+fn number(resource_version: &str) -> u64 {
+    resource_version.parse().unwrap_or(0)
+}

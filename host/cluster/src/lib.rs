@@ -1,13 +1,22 @@
-//! The Kubernetes side: watches and the view of a service (`input`, `reduce`, `index`, `barrier`, all pure), and calls to
-//! the API server (`client`, `watches`, `perform`, `records`, `events`, `preflight`).
+//! The Kubernetes side: watches and the view of a service (`input`, `reduce`, `index`, all pure), and calls to the API
+//! server (`client`, `watches`, `perform`, `records`, `events`). Nothing here decides anything.
 
-pub mod barrier;
-pub mod client;
-pub mod events;
-pub mod index;
-pub mod input;
-pub mod perform;
-pub mod preflight;
-pub mod records;
-pub mod reduce;
-pub mod watches;
+mod client;
+mod error;
+mod events;
+mod index;
+mod input;
+mod perform;
+mod records;
+mod reduce;
+mod watches;
+
+pub use client::{CALL_LIMIT, ConnectError, connect};
+pub use error::WriteError;
+pub use events::{Announcement, publish};
+pub use index::{Expectation, Index};
+pub use input::{ClusterInput, Kind, Object, RecordObject, ServiceKey};
+pub use kube::Client;
+pub use perform::perform;
+pub use records::{delete_record, save_record};
+pub use watches::watch_namespace;

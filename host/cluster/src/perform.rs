@@ -1,1 +1,70 @@
-//! To be written.
+//! Writes to Deployments, each guarded and within a time limit.
+
+use aviary_core::{
+    judge::Track,
+    view::{MANAGER, workload_name},
+    write::Write,
+};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    core::{ApiResource, DynamicObject},
+};
+use serde_json::Value;
+
+use crate::{client::bounded, error::WriteError, index::Expectation, input::ServiceKey};
+
+/// Carries out a write for a service; gives what the watch has to show before it is planned for again.
+///
+/// # Errors
+/// Why it was not done, or may not have been done.
+pub async fn perform(client: &Client, key: &ServiceKey, write: &Write) -> Result<Option<Expectation>, WriteError> {
+    let resource = ApiResource::erase::<Deployment>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &key.namespace, &resource);
+    match write {
+        Write::Create { track, manifest } => create(&api, *track, manifest).await,
+        Write::Patch { track, operations, .. } => patch(&api, key, *track, operations).await,
+        Write::Delete { track, uid } => delete(&api, key, *track, uid).await,
+        Write::DeleteRecord => crate::records::delete_record(client, key).await.map(|()| None),
+    }
+}
+
+async fn create(api: &Api<DynamicObject>, track: Track, manifest: &Value) -> Result<Option<Expectation>, WriteError> {
+    let object: DynamicObject =
+        serde_json::from_value(manifest.clone()).map_err(|error| WriteError::Invalid(error.to_string()))?;
+    let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+    let created = bounded(api.create(&parameters, &object)).await?;
+    Ok(Some(version(track, created)))
+}
+
+async fn patch(
+    api: &Api<DynamicObject>,
+    key: &ServiceKey,
+    track: Track,
+    operations: &[Value],
+) -> Result<Option<Expectation>, WriteError> {
+    let operations = serde_json::from_value(Value::from(operations.to_vec()))
+        .map_err(|error| WriteError::Invalid(error.to_string()))?;
+    let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let name = workload_name(&key.name, track);
+    let patched = bounded(api.patch(&name, &parameters, &Patch::<()>::Json(operations))).await?;
+    Ok(Some(version(track, patched)))
+}
+
+async fn delete(
+    api: &Api<DynamicObject>,
+    key: &ServiceKey,
+    track: Track,
+    uid: &str,
+) -> Result<Option<Expectation>, WriteError> {
+    let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+    let parameters = DeleteParams::background().preconditions(preconditions);
+    bounded(api.delete(&workload_name(&key.name, track), &parameters)).await?;
+    Ok(Some(Expectation::Gone { track, uid: uid.to_owned() }))
+}
+
+fn version(track: Track, object: DynamicObject) -> Expectation {
+    let uid = object.metadata.uid.unwrap_or_default();
+    Expectation::Version { track, uid, resource_version: object.metadata.resource_version.unwrap_or_default() }
+}

@@ -1,5 +1,36 @@
 //! The binary `aviary`.
 
+mod arguments;
 mod configuration;
+mod control;
+mod health;
+mod judging;
+mod report;
+mod run;
+mod status;
 
-fn main() {}
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Parser as _;
+
+use arguments::Arguments;
+
+/// Where the control socket is unless somebody says otherwise.
+fn default_socket() -> PathBuf {
+    std::env::var_os("AVIARY_SOCKET").map_or_else(|| PathBuf::from("/run/aviary/aviary.sock"), PathBuf::from)
+}
+
+fn main() -> ExitCode {
+    // Two libraries bring one provider each otherwise, and the first connection panics.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("aviary: the TLS provider is installed twice");
+        return ExitCode::FAILURE;
+    }
+    match arguments::perform(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("aviary: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -42,11 +42,9 @@ impl Prometheus {
             return Vec::new();
         }
         let authorization = self.http.authorization().await;
-        stream::iter(metrics)
-            .map(|metric| self.observe(metric, scope, authorization.as_ref()))
-            .buffered(AT_ONCE)
-            .collect()
-            .await
+        // Collected first: a closure over borrows within the stream would keep the whole from being `Send`.
+        let asked: Vec<_> = metrics.iter().map(|metric| self.observe(metric, scope, authorization.as_ref())).collect();
+        stream::iter(asked).buffered(AT_ONCE).collect().await
     }
 
     async fn observe(

@@ -1,0 +1,195 @@
+//! The command line.
+
+use std::{io::Write as _, net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde_json::Value;
+
+use crate::{
+    configuration::Configuration,
+    control::{client::ask, protocol::Word},
+    default_socket, report, run,
+};
+
+/// Rolls a new image out to a plain Deployment a few pods at a time, judges every step, promotes or rolls back.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Arguments {
+    /// The daemon's control socket [default: $AVIARY_SOCKET, else /run/aviary/aviary.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon, with KUBECONFIG or a pod's own credentials
+    Run(Run),
+    /// How the services stand
+    Status(Status),
+    /// Roll back now
+    Cancel(Named),
+    /// Let the next change go direct, once
+    Bypass(Bypass),
+    /// Stay at this step; a rollback still happens
+    Pause(Named),
+    /// Go on after a pause
+    Resume(Named),
+    /// Give a service back: its own Deployment serves again
+    Release(Named),
+    /// Take a released service in again
+    Adopt(Named),
+    /// Look at a configuration
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The folder that policies are dropped into
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// How the log is written
+    #[arg(long, value_enum, default_value_t = Log::Text)]
+    log: Log,
+    /// Where /healthz and /readyz are served
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Log {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct Status {
+    /// One service, as `name` or `namespace/name`
+    service: Option<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Go on, once a second
+    #[arg(long)]
+    watch: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct Named {
+    /// The service, as `name` or `namespace/name`
+    service: String,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+struct Bypass {
+    #[command(flatten)]
+    named: Named,
+    /// Judge the next change as usual, after all
+    #[arg(long)]
+    clear: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Say everything that is wrong with a file, policies and their parameters included
+    Check {
+        /// The configuration file
+        file: PathBuf,
+        /// The folder that policies are dropped into
+        #[arg(long, value_name = "DIR")]
+        policies: Option<PathBuf>,
+    },
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// One that is fit to be printed after `aviary: `.
+pub fn perform(arguments: Arguments) -> Result<()> {
+    let socket = arguments.socket;
+    match arguments.command {
+        Command::Run(run) => start(run, socket),
+        Command::Status(status) => show(&socket.unwrap_or_else(default_socket), &status),
+        Command::Cancel(named) => tell(socket, Word::Cancel, &named),
+        Command::Bypass(bypass) => {
+            tell(socket, if bypass.clear { Word::ClearBypass } else { Word::Bypass }, &bypass.named)
+        }
+        Command::Pause(named) => tell(socket, Word::Pause, &named),
+        Command::Resume(named) => tell(socket, Word::Resume, &named),
+        Command::Release(named) => tell(socket, Word::Release, &named),
+        Command::Adopt(named) => tell(socket, Word::Adopt, &named),
+        Command::Config(Config::Check { file, policies }) => check(&file, policies),
+    }
+}
+
+fn start(run: Run, socket: Option<PathBuf>) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("AVIARY_LOG").unwrap_or_else(|_| "info".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match run.log {
+        Log::Text => log.with_target(false).init(),
+        Log::Json => log.json().flatten_event(true).init(),
+    }
+    let options = run::Options { config: run.config, policies: run.policies, socket, listen: run.listen };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let outcome = runtime.block_on(run::run(options));
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    outcome
+}
+
+fn show(socket: &std::path::Path, status: &Status) -> Result<()> {
+    loop {
+        let answer = ask(socket, Word::Status, status.service.as_deref())?;
+        let text = match status.output {
+            Output::Json => serde_json::to_string(&answer)? + "\n",
+            Output::Text => report::status(&answer, status.service.is_some(), run::now()),
+        };
+        if status.watch && status.output == Output::Text {
+            print("\u{1b}[H\u{1b}[2J")?;
+        }
+        print(&text)?;
+        if !status.watch {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+fn tell(socket: Option<PathBuf>, word: Word, named: &Named) -> Result<()> {
+    let answer = ask(&socket.unwrap_or_else(default_socket), word, Some(&named.service))?;
+    let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
+    match named.output {
+        Output::Json => print(&(serde_json::to_string(&answer)? + "\n")),
+        Output::Text => print(&format!("{}: {}\n", text("service"), text("said"))),
+    }
+}
+
+fn check(file: &std::path::Path, policies: Option<PathBuf>) -> Result<()> {
+    let configuration = Configuration::load(file)?;
+    let folder = policies.or_else(|| configuration.policies_folder.clone()).filter(|folder| folder.exists());
+    run::load_policies(folder, &configuration, file)?;
+    let services: Vec<Value> = configuration.services.iter().map(|service| service.name.clone().into()).collect();
+    print(&format!("{}: good, {} services\n", file.display(), services.len()))
+}
+
+/// Prints; a reader that has gone away is no error.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}

@@ -1,0 +1,152 @@
+//! Answers to the core's questions: metrics are fetched, policies are asked.
+
+use std::sync::Arc;
+
+use aviary_core::{
+    answer::{Answer, images_of},
+    judge::{
+        AnalyzerFinding, Change, ChangeKind, Check, Classification, Finding, MetricObservation, MetricStatus,
+        Observation, Outcome, Situation,
+    },
+    plan::Question,
+    settings::Settings,
+    spec::Spec,
+};
+use aviary_metrics::{Prometheus, Scope};
+use aviary_policy::Policies;
+use tracing::warn;
+
+/// What is asked for the answers.
+#[derive(Clone)]
+pub struct Judges {
+    /// The policies.
+    pub policies: Policies,
+    /// Where metrics come from, if anything needs them.
+    pub prometheus: Option<Arc<Prometheus>>,
+}
+
+impl Judges {
+    /// The answer to `question`, with the settings of its service; `candidate` is what the original asks for.
+    pub async fn answer(&self, question: Question, settings: Arc<Settings>, candidate: Spec) -> Answer {
+        match question {
+            Question::Classify { epoch, digest, change } => {
+                let classification = self.classify(settings, *change).await;
+                Answer::Classified { epoch, digest, candidate: Box::new(candidate), classification }
+            }
+            Question::Observe { epoch, early, evidence, observation, checks, .. } => {
+                self.observe(settings, epoch, early, evidence, *observation, checks).await
+            }
+        }
+    }
+
+    /// A classifier that gives no answer means `canary`: the careful way.
+    async fn classify(&self, settings: Arc<Settings>, change: Change) -> Classification {
+        let policies = self.policies.clone();
+        let images = images_of(&change);
+        let choice = settings.classifier.clone();
+        let asked = blocking(move || policies.classify(&choice.name, &change, &choice.parameters)).await;
+        let trap = match asked.map(|answer| (answer.policy, answer.result)) {
+            Ok((_, Ok(classification))) => return classification,
+            Ok((policy, Err(trap))) => format!("the policy {} {trap}", policy.name),
+            Err(fault) => fault,
+        };
+        warn!(%trap, "a classifier gave no answer");
+        Classification { kind: ChangeKind::Canary, reason: format!("{images} ({trap}, so it is judged)") }
+    }
+
+    async fn observe(
+        &self,
+        settings: Arc<Settings>,
+        epoch: u64,
+        early: bool,
+        evidence: String,
+        mut observation: Observation,
+        checks: Vec<Check>,
+    ) -> Answer {
+        observation.metrics = self.fetch(&settings, &observation).await;
+        let (policies, at_start) = (self.policies.clone(), observation.progress.now);
+        let judged = blocking(move || judge(&policies, &settings, early, &observation, checks)).await;
+        match judged {
+            Ok((check, said)) => Answer::Checked { epoch, evidence, check: Box::new(check), said },
+            Err(fault) => {
+                let check = Check {
+                    at: at_start,
+                    step_index: 0,
+                    canary: 0,
+                    early,
+                    outcome: Outcome::Inconclusive,
+                    findings: Vec::new(),
+                };
+                Answer::Checked { epoch, evidence, check: Box::new(check), said: Some(Err(fault)) }
+            }
+        }
+    }
+
+    async fn fetch(&self, settings: &Settings, observation: &Observation) -> Vec<MetricObservation> {
+        let scope = Scope {
+            namespace: observation.service.namespace.clone(),
+            service: observation.service.name.clone(),
+            pods: observation.pods.iter().map(|pod| (pod.name.clone(), pod.track)).collect(),
+            rollout_started: observation.progress.started,
+            now: observation.progress.now,
+        };
+        match &self.prometheus {
+            Some(prometheus) => prometheus.fetch(&settings.metrics, &scope).await,
+            None => Vec::new(),
+        }
+    }
+}
+
+type Said = Option<Result<(aviary_core::judge::Move, aviary_core::judge::PolicyIdentity), String>>;
+
+/// Every analyzer, then the progression; the worst finding counts, and a critical one needs no progression.
+fn judge(
+    policies: &Policies,
+    settings: &Settings,
+    early: bool,
+    observation: &Observation,
+    checks: Vec<Check>,
+) -> (Check, Said) {
+    let findings: Vec<AnalyzerFinding> =
+        settings.analyzers.iter().map(|choice| analyze(policies, choice, observation)).collect();
+    let outcome = findings.iter().map(|found| found.finding.outcome).max().unwrap_or(Outcome::Inconclusive);
+    let progress = observation.progress.clone();
+    let (at, step_index, canary) = (progress.now, progress.step_index, progress.canary.wanted);
+    let check = Check { at, step_index, canary, early, outcome, findings };
+    if outcome == Outcome::Critical {
+        return (check, None);
+    }
+    let situation = Situation {
+        service: observation.service.clone(),
+        progress,
+        scalings: observation.scalings.clone(),
+        checks: checks.into_iter().chain([check.clone()]).collect(),
+    };
+    let choice = &settings.progression;
+    let answer = policies.next(&choice.name, &situation, &choice.parameters);
+    let said = match answer.result {
+        Ok(next) => Ok((next, answer.policy)),
+        Err(trap) => Err(format!("the policy {} {trap}", answer.policy.name)),
+    };
+    (check, Some(said))
+}
+
+/// An analyzer that gives no answer is inconclusive, with its message.
+fn analyze(
+    policies: &Policies,
+    choice: &aviary_core::settings::PolicyChoice,
+    observation: &Observation,
+) -> AnalyzerFinding {
+    let answer = policies.analyze(&choice.name, observation, &choice.parameters);
+    let finding = answer.result.unwrap_or_else(|trap| Finding {
+        outcome: Outcome::Inconclusive,
+        score: None,
+        reason: format!("the policy {trap}"),
+        metrics: Vec::new(),
+    });
+    AnalyzerFinding { policy: answer.policy, finding }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| format!("the call failed: {error}"))
+}

@@ -1,0 +1,181 @@
+//! A service that is cared for: what is stored of it, what is under way for it, and how it stands.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use aviary_cluster::{Expectation, Index, ServiceKey};
+use aviary_core::{
+    answer::Answer,
+    command::Command,
+    plan::{Problem, RecordState},
+    record::{Phase, Record},
+    settings::Settings,
+    time::Timestamp,
+    write::Write,
+};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+/// How long our own write is waited for in the watch; after that the guards of the next one must do.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest wait after failures in a row.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// So often in a row the same write may be planned before somebody is taken to undo it.
+const SAME_WRITES: u32 = 5;
+
+/// How a service stands, in words.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// Why it stands as it does.
+    pub reason: String,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// An operator's word that waits to be carried out, and where the outcome goes.
+pub struct Waiting {
+    pub command: Command,
+    pub answer: oneshot::Sender<Result<Value, String>>,
+}
+
+/// A service that is cared for.
+pub struct Cared {
+    pub settings: Arc<Settings>,
+    pub state: RecordState,
+    /// The resourceVersion of the stored record.
+    pub version: Option<String>,
+    /// Whether the watch has shown that record.
+    shown: bool,
+    /// Whether a write is under way.
+    pub busy: bool,
+    pub expecting: Option<(Expectation, Timestamp)>,
+    /// The question that is being asked.
+    pub asking: Option<(u64, String)>,
+    pub answers: VecDeque<Answer>,
+    pub commands: VecDeque<Waiting>,
+    pub wake: Option<Timestamp>,
+    pub standing: Standing,
+    failures: u32,
+    not_before: Timestamp,
+    last_write: Option<(Write, u32)>,
+    /// Why the last write failed, until one succeeds.
+    pub trouble: Option<String>,
+}
+
+impl Cared {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            state: RecordState::Absent,
+            version: None,
+            shown: false,
+            busy: false,
+            expecting: None,
+            asking: None,
+            answers: VecDeque::new(),
+            commands: VecDeque::new(),
+            wake: None,
+            standing: Standing { reason: "not seen yet".to_owned(), problems: Vec::new() },
+            failures: 0,
+            not_before: Timestamp(0),
+            last_write: None,
+            trouble: None,
+        }
+    }
+
+    /// The record, if there is a readable one.
+    pub fn record(&self) -> Option<&Record> {
+        match &self.state {
+            RecordState::Present(record) => Some(record),
+            RecordState::Absent | RecordState::Unreadable(_) => None,
+        }
+    }
+
+    pub fn is_adopting(&self) -> bool {
+        self.record().is_some_and(|record| record.phase == Phase::Adopting)
+    }
+
+    /// Takes over what the watch shows of the record, if it is newer than what is known.
+    pub fn follow(&mut self, key: &ServiceKey, index: &Index) {
+        let number = |version: &str| version.parse::<u64>().unwrap_or(0);
+        match (index.record(key), &self.version) {
+            (Some(stored), Some(known)) if number(&stored.resource_version) <= number(known) => {
+                self.shown |= stored.resource_version == *known;
+            }
+            (Some(stored), _) => {
+                self.state = match Record::parse(&stored.text) {
+                    Ok(record) => RecordState::Present(Box::new(record)),
+                    Err(error) => RecordState::Unreadable(error.to_string()),
+                };
+                self.version = Some(stored.resource_version.clone());
+                self.shown = true;
+            }
+            (None, Some(_)) if self.shown => self.forget(),
+            (None, _) => {}
+        }
+    }
+
+    /// Remembers a record that was just stored.
+    pub fn stored(&mut self, record: Record, version: String) {
+        self.state = RecordState::Present(Box::new(record));
+        self.version = Some(version);
+        self.shown = false;
+        self.succeeded();
+    }
+
+    /// The record is gone.
+    pub fn forget(&mut self) {
+        (self.state, self.version, self.shown) = (RecordState::Absent, None, false);
+    }
+
+    pub fn succeeded(&mut self) {
+        self.failures = 0;
+        self.trouble = None;
+    }
+
+    /// Waits longer after each failure in a row.
+    pub fn failed(&mut self, why: String, now: Timestamp) {
+        self.failures += 1;
+        let wait = Duration::from_millis(50).saturating_mul(1 << self.failures.min(12)).min(LONGEST_WAIT);
+        self.not_before = now.plus(wait);
+        self.trouble = Some(why);
+    }
+
+    /// When planning may go on, if that is not now: after failures, and until the watch shows our own write.
+    pub fn held_until(&mut self, key: &ServiceKey, index: &Index, now: Timestamp) -> Option<Timestamp> {
+        if now < self.not_before {
+            return Some(self.not_before);
+        }
+        let (expectation, since) = self.expecting.as_ref()?;
+        let until = since.plus(PATIENCE);
+        if now >= until || index.caught_up(key, expectation) {
+            self.expecting = None;
+            return None;
+        }
+        Some(until)
+    }
+
+    /// Counts how often in a row the same write is planned; somebody undoes what is written too often.
+    pub fn count(&mut self, write: &Write, now: Timestamp) -> bool {
+        let same = self.last_write.as_ref().filter(|(last, _)| alike(last, write)).map_or(0, |(_, count)| *count);
+        self.last_write = Some((write.clone(), same + 1));
+        if same < SAME_WRITES {
+            return true;
+        }
+        self.failed("the same write is needed again and again: somebody else undoes it".to_owned(), now);
+        false
+    }
+}
+
+/// Whether two writes are one and the same but for their guards.
+fn alike(one: &Write, other: &Write) -> bool {
+    let operations = |operations: &[Value]| -> Vec<Value> {
+        operations.iter().filter(|operation| operation["op"] != "test").cloned().collect()
+    };
+    match (one, other) {
+        (
+            Write::Patch { track: a, uid: c, operations: e, .. },
+            Write::Patch { track: b, uid: d, operations: f, .. },
+        ) => a == b && c == d && operations(e) == operations(f),
+        (one, other) => one == other,
+    }
+}

@@ -1,0 +1,226 @@
+//! What happens next for one service: the core's plan, carried out one effect at a time.
+
+use aviary_cluster::{ServiceKey, WriteError};
+use aviary_core::{
+    answer::answered,
+    command::{Command, commanded},
+    plan::{Note, Plan, Service, plan},
+    record::{Phase, Record},
+    spec::Spec,
+    view::View,
+};
+use serde_json::json;
+use tracing::{debug, warn};
+
+use super::{
+    Daemon,
+    cared::{Cared, Standing, Waiting},
+    effects::Done,
+    now,
+};
+use crate::control::{protocol::Word, server::Asked};
+
+/// How many services may be adopted at once.
+const ADOPTING_AT_ONCE: usize = 3;
+
+impl Daemon {
+    /// Plans for a service, unless a write is under way or our own writes are not seen yet.
+    pub(super) fn drive(&mut self, key: &ServiceKey) {
+        let may_adopt = self.services.values().filter(|cared| cared.is_adopting()).count() < ADOPTING_AT_ONCE;
+        let Some(view) = self.services.contains_key(key).then(|| self.index.view(key)).flatten() else { return };
+        let Some(cared) = self.services.get_mut(key) else { return };
+        if cared.busy {
+            return;
+        }
+        cared.follow(key, &self.index);
+        let now = now();
+        cared.wake = cared.held_until(key, &self.index, now);
+        if cared.wake.is_some() || self.answered(key) || self.commanded(key) {
+            return;
+        }
+        let Some(cared) = self.services.get_mut(key) else { return };
+        let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
+        let service = Service { namespace, name, view: &view, record: &cared.state, may_adopt };
+        let plan = plan(&service, &cared.settings, now);
+        cared.wake = plan.wake_at;
+        stand(key, cared, &plan);
+        self.carry_out(key, &view, plan);
+    }
+
+    fn carry_out(&mut self, key: &ServiceKey, view: &View, plan: Plan) {
+        let Some(cared) = self.services.get_mut(key) else { return };
+        if let Some(record) = plan.record {
+            self.save(key, *record, plan.notes, None);
+        } else if let Some(write) = plan.act {
+            if cared.count(&write, now()) {
+                self.act(key, write, plan.reason);
+            } else {
+                cared.wake = cared.held_until(key, &self.index, now());
+            }
+        } else if let Some(question) = plan.question
+            && cared.asking.as_ref() != Some(&question.identity())
+            && let Some(original) = &view.original
+        {
+            self.ask(key, question, Spec::of(&original.spec));
+        }
+    }
+
+    /// Applies an answer that has come back; whether that changed anything.
+    fn answered(&mut self, key: &ServiceKey) -> bool {
+        let Some(cared) = self.services.get_mut(key) else { return false };
+        while let Some(answer) = cared.answers.pop_front() {
+            let changed = cared.record().and_then(|record| answered(record, &cared.settings, answer, now()));
+            if let Some((record, notes)) = changed {
+                self.save(key, record, notes, None);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Carries out an operator's word; whether that changed anything.
+    fn commanded(&mut self, key: &ServiceKey) -> bool {
+        let Some(cared) = self.services.get_mut(key) else { return false };
+        while let Some(waiting) = cared.commands.pop_front() {
+            let outcome = match cared.record() {
+                None => Err(format!("{key} is not adopted: {}", cared.standing.reason)),
+                Some(record) if record.phase == Phase::Released && waiting.command == Command::Adopt => {
+                    self.readopt(key, waiting);
+                    return true;
+                }
+                Some(record) => commanded(record, waiting.command, now()),
+            };
+            match outcome {
+                Ok((record, note)) => {
+                    self.save(key, record, vec![note], Some(waiting));
+                    return true;
+                }
+                Err(error) => _ = waiting.answer.send(Err(format!("{key}: {error}"))),
+            }
+        }
+        false
+    }
+
+    pub(super) fn command(&mut self, key: &ServiceKey, asked: Asked) {
+        let command = match asked.request.command {
+            Word::Cancel => Command::Cancel,
+            Word::Bypass => Command::Bypass,
+            Word::ClearBypass => Command::ClearBypass,
+            Word::Pause => Command::Pause,
+            Word::Resume => Command::Resume,
+            Word::Release => Command::Release,
+            Word::Adopt => Command::Adopt,
+            Word::Status => return,
+        };
+        if let Some(cared) = self.services.get_mut(key) {
+            cared.commands.push_back(Waiting { command, answer: asked.answer });
+        }
+        self.drive(key);
+    }
+
+    pub(super) fn done(&mut self, done: Done) {
+        match done {
+            Done::Saved { key, record, notes, asked_by, result } => self.saved(&key, record, &notes, asked_by, result),
+            Done::Acted { key, write, reason, result } => {
+                debug!(service = %key, ?write, reason, ok = result.is_ok(), "write");
+                self.acted(&key, result);
+            }
+            Done::Answered { key, identity, answer } => {
+                if let Some(cared) = self.services.get_mut(&key) {
+                    if cared.asking.as_ref() == Some(&identity) {
+                        cared.asking = None;
+                    }
+                    cared.answers.push_back(answer);
+                }
+                self.drive(&key);
+            }
+            Done::Readopted { key, asked_by, result } => self.readopted(&key, asked_by, result),
+        }
+    }
+
+    fn saved(
+        &mut self,
+        key: &ServiceKey,
+        record: Record,
+        notes: &[Note],
+        asked_by: Option<Waiting>,
+        result: Result<String, WriteError>,
+    ) {
+        let Some(cared) = self.services.get_mut(key) else { return };
+        cared.busy = false;
+        let was_adopting = cared.is_adopting();
+        match result {
+            Ok(version) => {
+                cared.stored(record, version);
+                self.say(key, notes);
+                if let Some(waiting) = asked_by {
+                    let said = notes.first().map(|note| note.text.clone()).unwrap_or_default();
+                    let _ = waiting.answer.send(Ok(json!({"service": key.to_string(), "said": said})));
+                }
+            }
+            Err(error) => {
+                cared.failed(format!("its record was not stored: {error}"), now());
+                if let Some(waiting) = asked_by {
+                    let _ = waiting.answer.send(Err(format!("{key}: not done, its record was not stored: {error}")));
+                }
+                warn!(service = %key, %error, "a record was not stored");
+            }
+        }
+        self.drive(key);
+        if was_adopting && !self.services.get(key).is_some_and(Cared::is_adopting) {
+            self.drive_unmanaged();
+        }
+    }
+
+    /// A place among those that adopt is free.
+    fn drive_unmanaged(&mut self) {
+        let unmanaged: Vec<ServiceKey> =
+            self.services.iter().filter(|(_, cared)| cared.record().is_none()).map(|(key, _)| key.clone()).collect();
+        for key in unmanaged {
+            self.drive(&key);
+        }
+    }
+
+    fn acted(&mut self, key: &ServiceKey, result: Result<Option<aviary_cluster::Expectation>, WriteError>) {
+        let Some(cared) = self.services.get_mut(key) else { return };
+        cared.busy = false;
+        match result {
+            Ok(expected) => {
+                cared.succeeded();
+                match expected {
+                    Some(expectation) => cared.expecting = Some((expectation, now())),
+                    None => cared.forget(),
+                }
+            }
+            Err(error) => {
+                warn!(service = %key, %error, "a write was not made");
+                cared.failed(error.to_string(), now());
+            }
+        }
+        self.drive(key);
+    }
+
+    fn readopted(&mut self, key: &ServiceKey, asked_by: Waiting, result: Result<(), WriteError>) {
+        let Some(cared) = self.services.get_mut(key) else { return };
+        cared.busy = false;
+        let outcome = match result {
+            Ok(()) => {
+                cared.forget();
+                Ok(json!({"service": key.to_string(), "said": "it is adopted again"}))
+            }
+            Err(error) => Err(format!("{key}: {error}")),
+        };
+        let _ = asked_by.answer.send(outcome);
+        self.drive(key);
+    }
+}
+
+fn stand(key: &ServiceKey, cared: &mut Cared, plan: &Plan) {
+    if cared.standing.reason != plan.reason {
+        debug!(service = %key, reason = plan.reason, "stands");
+    }
+    for problem in plan.problems.iter().filter(|problem| !cared.standing.problems.contains(problem)) {
+        warn!(namespace = key.namespace, service = key.name, "{problem}");
+    }
+    cared.standing = Standing { reason: plan.reason.clone(), problems: plan.problems.clone() };
+}

@@ -1,0 +1,75 @@
+//! Effects that run beside the daemon's task, and how they come back to it.
+
+use aviary_cluster::{Expectation, ServiceKey, WriteError, perform, save_record};
+use aviary_core::{
+    answer::Answer,
+    plan::{Note, Question},
+    record::Record,
+    spec::Spec,
+    write::Write,
+};
+
+use super::{Daemon, cared::Waiting};
+
+/// An effect that came to its end.
+pub enum Done {
+    /// A record was stored, or not.
+    Saved {
+        key: ServiceKey,
+        record: Record,
+        notes: Vec<Note>,
+        asked_by: Option<Waiting>,
+        result: Result<String, WriteError>,
+    },
+    /// A write was made, or not.
+    Acted { key: ServiceKey, write: Write, reason: String, result: Result<Option<Expectation>, WriteError> },
+    /// A question was answered.
+    Answered { key: ServiceKey, identity: (u64, String), answer: Answer },
+    /// The record of a released service was deleted, or not, since an operator wants it adopted again.
+    Readopted { key: ServiceKey, asked_by: Waiting, result: Result<(), WriteError> },
+}
+
+impl Daemon {
+    pub(super) fn save(&mut self, key: &ServiceKey, record: Record, notes: Vec<Note>, asked_by: Option<Waiting>) {
+        let Some(cared) = self.services.get_mut(key) else { return };
+        cared.busy = true;
+        let (client, version, key, effects) =
+            (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
+        tokio::spawn(async move {
+            let result = save_record(&client, &key, record.text(), version.as_deref()).await;
+            let _ = effects.send(Box::new(Done::Saved { key, record, notes, asked_by, result })).await;
+        });
+    }
+
+    pub(super) fn act(&mut self, key: &ServiceKey, write: Write, reason: String) {
+        let Some(cared) = self.services.get_mut(key) else { return };
+        cared.busy = true;
+        let (client, key, effects) = (self.client.clone(), key.clone(), self.effects.clone());
+        tokio::spawn(async move {
+            let result = perform(&client, &key, &write).await;
+            let _ = effects.send(Box::new(Done::Acted { key, write, reason, result })).await;
+        });
+    }
+
+    pub(super) fn ask(&mut self, key: &ServiceKey, question: Question, candidate: Spec) {
+        let Some(cared) = self.services.get_mut(key) else { return };
+        let identity = question.identity();
+        cared.asking = Some(identity.clone());
+        let (judges, settings, key, effects) =
+            (self.judges.clone(), cared.settings.clone(), key.clone(), self.effects.clone());
+        tokio::spawn(async move {
+            let answer = judges.answer(question, settings, candidate).await;
+            let _ = effects.send(Box::new(Done::Answered { key, identity, answer })).await;
+        });
+    }
+
+    pub(super) fn readopt(&mut self, key: &ServiceKey, asked_by: Waiting) {
+        let Some(cared) = self.services.get_mut(key) else { return };
+        cared.busy = true;
+        let (client, key, effects) = (self.client.clone(), key.clone(), self.effects.clone());
+        tokio::spawn(async move {
+            let result = aviary_cluster::delete_record(&client, &key).await;
+            let _ = effects.send(Box::new(Done::Readopted { key, asked_by, result })).await;
+        });
+    }
+}

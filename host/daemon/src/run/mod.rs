@@ -1,0 +1,184 @@
+//! `aviary run`: one task owns all state; it takes the next input, applies it, and lets the effects of it run.
+
+mod cared;
+mod drive;
+mod effects;
+mod notices;
+mod policies;
+mod setup;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::Result;
+use aviary_cluster::{Client, ClusterInput, Index, ServiceKey};
+use aviary_core::time::Timestamp;
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+
+use self::{cared::Cared, effects::Done};
+use crate::{
+    control::{protocol::Word, server::Asked},
+    judging::Judges,
+    status,
+};
+
+pub use cared::Standing;
+pub use setup::{Options, load_policies, run};
+
+/// Everything that can happen to the daemon.
+enum Input {
+    /// A watch tells something.
+    Cluster(ClusterInput),
+    /// An effect came to its end.
+    Done(Box<Done>),
+    /// Somebody asks over the control socket.
+    Asked(Asked),
+    /// What the policy folder brought.
+    Policies(Vec<aviary_policy::Notice>),
+    /// A time that was waited for.
+    Tick,
+    /// Time to end.
+    Stop,
+}
+
+/// The state of the daemon.
+struct Daemon {
+    client: Client,
+    judges: Judges,
+    index: Index,
+    services: BTreeMap<ServiceKey, Cared>,
+    namespaces: Vec<String>,
+    effects: mpsc::Sender<Box<Done>>,
+    started: Timestamp,
+    policy_notices: Vec<String>,
+    not_ready: watch::Sender<Vec<String>>,
+}
+
+/// Where inputs come from.
+struct Inputs {
+    cluster: mpsc::Receiver<ClusterInput>,
+    done: mpsc::Receiver<Box<Done>>,
+    asked: mpsc::Receiver<Asked>,
+    policies: mpsc::Receiver<Vec<aviary_policy::Notice>>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Inputs {
+    /// The one place where the daemon waits.
+    async fn next(&mut self, wake: Option<Duration>) -> Input {
+        let timer = async {
+            match wake {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = self.stop.changed() => Input::Stop,
+            Some(done) = self.done.recv() => Input::Done(done),
+            Some(input) = self.cluster.recv() => Input::Cluster(input),
+            Some(asked) = self.asked.recv() => Input::Asked(asked),
+            Some(notices) = self.policies.recv() => Input::Policies(notices),
+            () = timer => Input::Tick,
+        }
+    }
+}
+
+impl Daemon {
+    async fn run(mut self, mut inputs: Inputs) -> Result<()> {
+        loop {
+            let wake = self.next_wake();
+            match inputs.next(wake).await {
+                Input::Stop => return Ok(()),
+                Input::Cluster(input) => self.cluster(input),
+                Input::Done(done) => self.done(*done),
+                Input::Asked(asked) => self.asked(asked),
+                Input::Policies(notices) => self.policies_changed(notices),
+                Input::Tick => self.tick(),
+            }
+        }
+    }
+
+    fn cluster(&mut self, input: ClusterInput) {
+        if let ClusterInput::WatchFailed { kind, namespace, forbidden, error } = &input {
+            tracing::warn!(%kind, %namespace, forbidden, %error, "a watch does not work");
+        }
+        for key in self.index.apply(input) {
+            self.drive(&key);
+        }
+        self.tell_readiness();
+    }
+
+    fn tick(&mut self) {
+        let now = now();
+        let due = |(key, cared): (&ServiceKey, &Cared)| cared.wake.is_some_and(|at| at <= now).then(|| key.clone());
+        let due: Vec<ServiceKey> = self.services.iter().filter_map(due).collect();
+        for key in due {
+            self.drive(&key);
+        }
+    }
+
+    fn next_wake(&self) -> Option<Duration> {
+        let at = self.services.values().filter_map(|cared| cared.wake).min()?;
+        Some(at.since(now()))
+    }
+
+    fn tell_readiness(&self) {
+        let not_ready: Vec<String> =
+            self.namespaces.iter().flat_map(|namespace| self.index.not_ready(namespace)).collect();
+        self.not_ready.send_if_modified(|told| {
+            let changed = *told != not_ready;
+            *told = not_ready;
+            changed
+        });
+    }
+
+    fn asked(&mut self, asked: Asked) {
+        let named = asked.request.service.as_deref();
+        if asked.request.command == Word::Status {
+            let _ = asked.answer.send(self.status(named));
+            return;
+        }
+        match self.find(named) {
+            Ok(key) => self.command(&key, asked),
+            Err(error) => _ = asked.answer.send(Err(error)),
+        }
+    }
+
+    fn status(&self, named: Option<&str>) -> Result<Value, String> {
+        let wanted = named.map(|_| self.find(named)).transpose()?;
+        let services = self.services.iter().filter(|(key, _)| wanted.as_ref().is_none_or(|wanted| wanted == *key));
+        let services: Vec<Value> = services.map(|(key, cared)| self.status_of(key, cared)).collect();
+        let not_ready = self.not_ready.borrow().clone();
+        Ok(status::whole(self.started, &not_ready, &self.judges.policies, &self.policy_notices, services))
+    }
+
+    fn status_of(&self, key: &ServiceKey, cared: &Cared) -> Value {
+        let view = self.index.view(key).unwrap_or_default();
+        status::service(key, &view, cared.record(), &cared.settings, &cared.standing, &self.judges.policies)
+    }
+
+    /// The service that a person means by `name` or `namespace/name`.
+    fn find(&self, named: Option<&str>) -> Result<ServiceKey, String> {
+        let named = named.ok_or("name a service, as `name` or `namespace/name`")?;
+        let matches = |key: &&ServiceKey| match named.split_once('/') {
+            Some((namespace, name)) => key.namespace == namespace && key.name == name,
+            None => key.name == named,
+        };
+        let found: Vec<&ServiceKey> = self.services.keys().filter(matches).collect();
+        match found.as_slice() {
+            [key] => Ok((*key).clone()),
+            [] => Err(format!("there is no service {named} in the configuration; `aviary status` lists them")),
+            several => {
+                let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+                Err(format!("{named} could be {}; name its namespace too", names.join(" or ")))
+            }
+        }
+    }
+}
+
+/// The time as the core knows it.
+pub fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

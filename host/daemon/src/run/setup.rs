@@ -1,0 +1,159 @@
+//! From the command line to a running daemon.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use anyhow::{Context as _, Result, bail};
+use aviary_cluster::{ServiceKey, connect, watch_namespace};
+use aviary_metrics::Prometheus;
+use aviary_policy::{Kind, Limits, Policies, Use};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tracing::info;
+
+use super::{Daemon, Inputs, cared::Cared, now, policies};
+use crate::{
+    configuration::{Configuration, Faults},
+    control::server::Socket,
+    health,
+    judging::Judges,
+};
+
+/// What the command line says; it goes before the configuration.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// The policy folder.
+    pub policies: Option<PathBuf>,
+    /// The control socket.
+    pub socket: Option<PathBuf>,
+    /// Where health is served.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Everything that keeps the daemon from starting, each with its place and the way out.
+pub async fn run(options: Options) -> Result<()> {
+    let configuration = Configuration::load(&options.config)?;
+    let folder = options.policies.clone().or_else(|| configuration.policies_folder.clone());
+    let policies = load_policies(folder.clone(), &configuration, &options.config)?;
+    let prometheus = configuration.prometheus.clone().map(Prometheus::new).transpose();
+    let prometheus = prometheus.context("prometheus in the configuration")?.map(Arc::new);
+    let socket = options.socket.clone().or_else(|| configuration.socket.clone()).unwrap_or_else(crate::default_socket);
+    let socket = Socket::bind(&socket)?;
+    let client = connect(env!("CARGO_PKG_VERSION")).await?;
+
+    let (cluster_sender, cluster) = mpsc::channel(1024);
+    let (effects, done) = mpsc::channel(1024);
+    let (asked_sender, asked) = mpsc::channel(16);
+    let (notices_sender, notices) = mpsc::channel(16);
+    let (not_ready, readiness) = watch::channel(vec!["the watches have not started yet".to_owned()]);
+    let mut tasks = JoinSet::new();
+    let namespaces = namespaces(&configuration);
+    namespaces.iter().for_each(|namespace| watch_namespace(&client, namespace, &cluster_sender, &mut tasks));
+    tasks.spawn(socket.serve(asked_sender));
+    if let Some(address) = options.listen.or(configuration.listen) {
+        health::serve(address, readiness, &mut tasks).await?;
+    }
+    let _watcher = folder.map(|folder| policies::follow(folder, policies.clone(), notices_sender)).transpose()?;
+    info!(services = configuration.services.len(), version = env!("CARGO_PKG_VERSION"), "aviary runs");
+    let judges = Judges { policies, prometheus };
+    let services = cared(configuration);
+    let daemon = Daemon {
+        client,
+        judges,
+        index: Default::default(),
+        services,
+        namespaces,
+        effects,
+        started: now(),
+        policy_notices: Vec::new(),
+        not_ready,
+    };
+    daemon.run(Inputs { cluster, done, asked, policies: notices, stop: stop_signal()? }).await?;
+    info!("aviary stops; what it cares for serves on");
+    Ok(())
+}
+
+fn cared(configuration: Configuration) -> std::collections::BTreeMap<ServiceKey, Cared> {
+    let services = configuration.services.into_iter();
+    services.map(|service| (ServiceKey::new(service.namespace, service.name), Cared::new(service.settings))).collect()
+}
+
+fn namespaces(configuration: &Configuration) -> Vec<String> {
+    let mut namespaces: Vec<String> = configuration.services.iter().map(|service| service.namespace.clone()).collect();
+    namespaces.sort();
+    namespaces.dedup();
+    namespaces
+}
+
+/// The built-in policies and those of the folder, with every parameter of the configuration held against them.
+///
+/// # Errors
+/// A policy that is missing, or does not accept its parameters, with the place in the configuration.
+pub fn load_policies(
+    folder: Option<PathBuf>,
+    configuration: &Configuration,
+    file: &std::path::Path,
+) -> Result<Policies> {
+    let missing = Policies::missing_built_ins();
+    if !missing.is_empty() {
+        bail!("this build has no built-in policies ({}); run `make policies` and build it again", missing.join(", "));
+    }
+    let policies = Policies::new(Limits::default())?;
+    policies.set_uses(uses(configuration));
+    if let Some(folder) = folder {
+        policies.scan(&folder).iter().for_each(|notice| info!("{notice}"));
+    }
+    let mut faults = Faults::new(file);
+    for service in &configuration.services {
+        let (settings, places) = (&service.settings, &service.places);
+        let analyzers =
+            settings.analyzers.iter().zip(&places.analyzers).map(|(choice, place)| (Kind::Analyzer, choice, place));
+        let others = [
+            (Kind::Classifier, &settings.classifier, &places.classifier),
+            (Kind::Progression, &settings.progression, &places.progression),
+        ];
+        for (kind, choice, place) in analyzers.chain(others) {
+            if let Err(error) = policies.validate(kind, &choice.name, &choice.parameters) {
+                faults.push(place.fault(error.to_string()));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(policies) } else { Err(faults.into()) }
+}
+
+fn uses(configuration: &Configuration) -> Vec<Use> {
+    let of_service = |service: &crate::configuration::ServiceConfiguration| {
+        let by = format!("{}/{}", service.namespace, service.name);
+        let settings = &service.settings;
+        let analyzers = settings.analyzers.iter().map(|choice| (Kind::Analyzer, choice));
+        let others = [(Kind::Classifier, &settings.classifier), (Kind::Progression, &settings.progression)];
+        let uses = analyzers.chain(others).map(|(kind, choice)| Use {
+            by: by.clone(),
+            kind,
+            policy: choice.name.clone(),
+            parameters: choice.parameters.clone(),
+        });
+        uses.collect::<Vec<_>>()
+    };
+    configuration.services.iter().flat_map(of_service).collect()
+}
+
+fn stop_signal() -> Result<watch::Receiver<bool>> {
+    let (sender, receiver) = watch::channel(false);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = sender.send(true);
+    });
+    Ok(receiver)
+}
