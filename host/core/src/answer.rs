@@ -130,6 +130,7 @@ fn begin(
         evidence: String::new(),
         unanswered: 0,
         paused: None,
+        resumed: None,
         last_move: None,
     };
     changed.held = None;

@@ -85,6 +85,7 @@ fn resume(record: &Record, now: Timestamp) -> Result<(Record, Note), String> {
     let mut rollout = in_canary(record)?.clone();
     rollout.paused.take().ok_or("it is not paused")?;
     rollout.step_started = now;
+    rollout.resumed = Some(now);
     rollout.unanswered = 0;
     let note = Note::normal("Resumed", "an operator resumed the rollout");
     Ok((Record { phase: Phase::Canary(Box::new(rollout)), ..record.clone() }, note))

@@ -405,6 +405,9 @@ pub struct Situation {
     pub scalings: Vec<Scaling>,
     /// The last 64 checks, oldest first.
     pub checks: Vec<Check>,
+    /// When a person last resumed the rollout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Timestamp>,
 }
 
 /// What happens next.

@@ -210,6 +210,9 @@ pub struct Rollout {
     /// Whether it waits for a person.
     #[serde(default)]
     pub paused: Option<Pause>,
+    /// When a person last resumed it.
+    #[serde(default)]
+    pub resumed: Option<Timestamp>,
     /// What the progression said last.
     #[serde(default)]
     pub last_move: Option<LastMove>,

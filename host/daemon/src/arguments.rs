@@ -1,6 +1,11 @@
 //! The command line.
 
-use std::{io::Write as _, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,6 +16,9 @@ use crate::{
     control::{client::ask, protocol::Word},
     default_socket, report, run,
 };
+
+/// What is logged unless AVIARY_LOG says otherwise: what fails is told by Aviary itself, not by its libraries too.
+const LOG_FILTER: &str = "info,kube_client=off,kube_runtime=off";
 
 /// Rolls a new image out to a plain Deployment a few pods at a time, judges every step, promotes or rolls back.
 #[derive(Debug, Parser)]
@@ -138,8 +146,9 @@ pub fn perform(arguments: Arguments) -> Result<()> {
 }
 
 fn start(run: Run, socket: Option<PathBuf>) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("AVIARY_LOG").unwrap_or_else(|_| "info".into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = tracing_subscriber::EnvFilter::try_from_env("AVIARY_LOG").unwrap_or_else(|_| LOG_FILTER.into());
+    let color = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color);
     match run.log {
         Log::Text => log.with_target(false).init(),
         Log::Json => log.json().flatten_event(true).init(),

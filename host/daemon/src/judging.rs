@@ -5,12 +5,13 @@ use std::sync::Arc;
 use aviary_core::{
     answer::{Answer, images_of},
     judge::{
-        AnalyzerFinding, Change, ChangeKind, Check, Classification, Finding, MetricObservation, MetricStatus,
-        Observation, Outcome, Situation,
+        AnalyzerFinding, Change, ChangeKind, Check, Classification, Finding, MetricObservation, Observation, Outcome,
+        Situation,
     },
     plan::Question,
     settings::Settings,
     spec::Spec,
+    time::Timestamp,
 };
 use aviary_metrics::{Prometheus, Scope};
 use aviary_policy::Policies;
@@ -33,8 +34,9 @@ impl Judges {
                 let classification = self.classify(settings, *change).await;
                 Answer::Classified { epoch, digest, candidate: Box::new(candidate), classification }
             }
-            Question::Observe { epoch, early, evidence, observation, checks, .. } => {
-                self.observe(settings, epoch, early, evidence, *observation, checks).await
+            Question::Observe { epoch, early, evidence, observation, checks, resumed, .. } => {
+                let past = Past { early, checks, resumed };
+                self.observe(settings, epoch, evidence, *observation, past).await
             }
         }
     }
@@ -58,14 +60,14 @@ impl Judges {
         &self,
         settings: Arc<Settings>,
         epoch: u64,
-        early: bool,
         evidence: String,
         mut observation: Observation,
-        checks: Vec<Check>,
+        past: Past,
     ) -> Answer {
+        let early = past.early;
         observation.metrics = self.fetch(&settings, &observation).await;
         let (policies, at_start) = (self.policies.clone(), observation.progress.now);
-        let judged = blocking(move || judge(&policies, &settings, early, &observation, checks)).await;
+        let judged = blocking(move || judge(&policies, &settings, &observation, past)).await;
         match judged {
             Ok((check, said)) => Answer::Checked { epoch, evidence, check: Box::new(check), said },
             Err(fault) => {
@@ -97,16 +99,18 @@ impl Judges {
     }
 }
 
+/// What came before a check.
+struct Past {
+    early: bool,
+    checks: Vec<Check>,
+    resumed: Option<Timestamp>,
+}
+
 type Said = Option<Result<(aviary_core::judge::Move, aviary_core::judge::PolicyIdentity), String>>;
 
 /// Every analyzer, then the progression; the worst finding counts, and a critical one needs no progression.
-fn judge(
-    policies: &Policies,
-    settings: &Settings,
-    early: bool,
-    observation: &Observation,
-    checks: Vec<Check>,
-) -> (Check, Said) {
+fn judge(policies: &Policies, settings: &Settings, observation: &Observation, past: Past) -> (Check, Said) {
+    let Past { early, checks, resumed } = past;
     let findings: Vec<AnalyzerFinding> =
         settings.analyzers.iter().map(|choice| analyze(policies, choice, observation)).collect();
     let outcome = findings.iter().map(|found| found.finding.outcome).max().unwrap_or(Outcome::Inconclusive);
@@ -121,6 +125,7 @@ fn judge(
         progress,
         scalings: observation.scalings.clone(),
         checks: checks.into_iter().chain([check.clone()]).collect(),
+        resumed,
     };
     let choice = &settings.progression;
     let answer = policies.next(&choice.name, &situation, &choice.parameters);

@@ -62,7 +62,7 @@ fn change() -> Change {
 }
 
 fn situation() -> Situation {
-    Situation { service: service(), progress: progress(), scalings: vec![], checks: vec![] }
+    Situation { service: service(), progress: progress(), scalings: vec![], checks: vec![], resumed: None }
 }
 
 fn progress() -> Progress {

@@ -42,8 +42,14 @@ pub(crate) fn situation(situation: &judge::Situation, parameters: &str) -> wit::
         scalings: situation.scalings.iter().map(scaling).collect(),
         checks: situation.checks.iter().map(check).collect(),
         parameters: parameters.to_owned(),
-        attributes: vec![],
+        attributes: resumed(situation),
     }
+}
+
+/// What came after the record was laid down goes into its open field.
+fn resumed(situation: &judge::Situation) -> Vec<wit::Attribute> {
+    let at = situation.resumed.iter();
+    at.map(|at| wit::Attribute { key: "resumed-at".to_owned(), value: at.0.to_string() }).collect()
 }
 
 fn service(service: &judge::ServiceIdentity) -> wit::Service {

@@ -90,6 +90,7 @@ fn observation(bare: bool) -> Observation {
 
 fn situation(bare: bool) -> Situation {
     Situation {
+        resumed: None,
         service: service(),
         progress: progress(),
         scalings: full(bare, vec![scaling()]),

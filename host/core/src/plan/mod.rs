@@ -115,6 +115,8 @@ pub enum Question {
         observation: Box<Observation>,
         /// The checks so far, oldest first.
         checks: Vec<Check>,
+        /// When a person last resumed the rollout.
+        resumed: Option<Timestamp>,
     },
 }
 

@@ -5,7 +5,7 @@ use crate::{
     judge::{Observation, Outcome, PodObservation, Progress, Track, TrackSize},
     record::{Record, Rollout},
     settings::Settings,
-    time::Timestamp,
+    time::{Timestamp, humane},
     view::View,
 };
 
@@ -37,8 +37,16 @@ pub(super) fn due(context: &Context<'_>, rollout: &Rollout) -> Plan {
     if context.now >= at {
         return ask(context, rollout, false, rollout.evidence.clone());
     }
-    let said = rollout.last_move.as_ref().map(|last| format!(": {}", last.said.reason)).unwrap_or_default();
-    Plan::wait(format!("step {}{said}", rollout.step)).waking_at(Some(at)).waking_at(step_ends(context, rollout))
+    Plan::wait(format!("step {}: {}", rollout.step, standing(context, rollout)))
+        .waking_at(Some(at))
+        .waking_at(step_ends(context, rollout))
+}
+
+fn standing(context: &Context<'_>, rollout: &Rollout) -> String {
+    if !warm_up_over(context.settings, rollout, context.now) {
+        return format!("warming up for {}", humane(context.settings.warm_up));
+    }
+    rollout.last_move.as_ref().map_or_else(|| "waiting for the first check".to_owned(), |last| last.said.reason.clone())
 }
 
 fn ask(context: &Context<'_>, rollout: &Rollout, early: bool, evidence: String) -> Plan {
@@ -56,6 +64,7 @@ fn ask(context: &Context<'_>, rollout: &Rollout, early: bool, evidence: String) 
         evidence,
         observation: Box::new(observation),
         checks: rollout.checks.clone(),
+        resumed: rollout.resumed,
     };
     Plan::ask(question, format!("step {}: checking", rollout.step)).waking_at(step_ends(context, rollout))
 }

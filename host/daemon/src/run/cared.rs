@@ -47,6 +47,8 @@ pub struct Cared {
     shown: bool,
     /// Whether a write is under way.
     pub busy: bool,
+    /// Whether that write is the first record of an adoption.
+    pub begins: bool,
     pub expecting: Option<(Expectation, Timestamp)>,
     /// The question that is being asked.
     pub asking: Option<(u64, String)>,
@@ -69,6 +71,7 @@ impl Cared {
             version: None,
             shown: false,
             busy: false,
+            begins: false,
             expecting: None,
             asking: None,
             answers: VecDeque::new(),
@@ -90,8 +93,9 @@ impl Cared {
         }
     }
 
+    /// Whether it is being adopted, or its record that says so is being stored.
     pub fn is_adopting(&self) -> bool {
-        self.record().is_some_and(|record| record.phase == Phase::Adopting)
+        self.begins || self.record().is_some_and(|record| record.phase == Phase::Adopting)
     }
 
     /// Takes over what the watch shows of the record, if it is newer than what is known.

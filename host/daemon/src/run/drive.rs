@@ -147,8 +147,8 @@ impl Daemon {
         result: Result<String, WriteError>,
     ) {
         let Some(cared) = self.services.get_mut(key) else { return };
-        cared.busy = false;
         let was_adopting = cared.is_adopting();
+        (cared.busy, cared.begins) = (false, false);
         match result {
             Ok(version) => {
                 cared.stored(record, version);

@@ -33,6 +33,7 @@ impl Daemon {
     pub(super) fn save(&mut self, key: &ServiceKey, record: Record, notes: Vec<Note>, asked_by: Option<Waiting>) {
         let Some(cared) = self.services.get_mut(key) else { return };
         cared.busy = true;
+        cared.begins = record.phase == aviary_core::record::Phase::Adopting;
         let (client, version, key, effects) =
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
         tokio::spawn(async move {
@@ -44,9 +45,10 @@ impl Daemon {
     pub(super) fn act(&mut self, key: &ServiceKey, write: Write, reason: String) {
         let Some(cared) = self.services.get_mut(key) else { return };
         cared.busy = true;
-        let (client, key, effects) = (self.client.clone(), key.clone(), self.effects.clone());
+        let (client, version, key, effects) =
+            (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
         tokio::spawn(async move {
-            let result = perform(&client, &key, &write).await;
+            let result = perform(&client, &key, &write, version.as_deref()).await;
             let _ = effects.send(Box::new(Done::Acted { key, write, reason, result })).await;
         });
     }
@@ -66,9 +68,10 @@ impl Daemon {
     pub(super) fn readopt(&mut self, key: &ServiceKey, asked_by: Waiting) {
         let Some(cared) = self.services.get_mut(key) else { return };
         cared.busy = true;
-        let (client, key, effects) = (self.client.clone(), key.clone(), self.effects.clone());
+        let (client, version, key, effects) =
+            (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
         tokio::spawn(async move {
-            let result = aviary_cluster::delete_record(&client, &key).await;
+            let result = aviary_cluster::delete_record(&client, &key, version.as_deref()).await;
             let _ = effects.send(Box::new(Done::Readopted { key, asked_by, result })).await;
         });
     }

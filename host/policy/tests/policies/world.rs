@@ -95,7 +95,7 @@ pub fn observation(now: i64) -> Observation {
 }
 
 pub fn situation(now: i64) -> Situation {
-    Situation { service: service(), progress: progress(now), scalings: vec![], checks: vec![] }
+    Situation { service: service(), progress: progress(now), scalings: vec![], checks: vec![], resumed: None }
 }
 
 fn service() -> ServiceIdentity {
