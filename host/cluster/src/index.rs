@@ -52,18 +52,11 @@ impl Index {
     /// Takes in what a watch tells; gives the names of services that may look different now.
     pub fn apply(&mut self, input: ClusterInput) -> Vec<ServiceKey> {
         match input {
-            ClusterInput::Applied(object) => {
-                self.alive(object.namespace().to_owned(), object.kind());
-                self.insert(object)
-            }
+            ClusterInput::Applied(object) => self.insert(object),
             ClusterInput::Deleted { kind, namespace, name } => self.remove(kind, &(namespace, name)),
             ClusterInput::Relisted { kind, namespace, objects } => self.relist(kind, namespace, objects),
             ClusterInput::WatchFailed { kind, namespace, error, .. } => {
                 self.failures.insert((namespace, kind), error);
-                Vec::new()
-            }
-            ClusterInput::WatchAlive { kind, namespace } => {
-                self.alive(namespace, kind);
                 Vec::new()
             }
         }
@@ -115,10 +108,6 @@ impl Index {
         }
     }
 
-    fn alive(&mut self, namespace: String, kind: Kind) {
-        self.failures.remove(&(namespace, kind));
-    }
-
     fn workload(&self, key: &ServiceKey, track: Track) -> Option<&Workload> {
         self.deployments.get(&(key.namespace.clone(), workload_name(&key.name, track)))
     }
@@ -153,7 +142,7 @@ impl Index {
             self.names(kind).into_iter().filter(|name| name.0 == namespace && !present.contains(name)).collect();
         let mut touched: Vec<ServiceKey> = gone.iter().flat_map(|name| self.remove(kind, name)).collect();
         touched.extend(objects.into_iter().flat_map(|object| self.insert(object)));
-        self.alive(namespace.clone(), kind);
+        self.failures.remove(&(namespace.clone(), kind));
         if self.listed.insert((namespace.clone(), kind)) {
             // The namespace can be seen as a whole only now.
             touched

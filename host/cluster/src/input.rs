@@ -218,7 +218,7 @@ pub enum ClusterInput {
         /// All of them.
         objects: Vec<Object>,
     },
-    /// A watch does not work at the moment; what it told before stays.
+    /// A watch does not work at the moment; what it told before stays, and it lists anew when it works again.
     WatchFailed {
         /// What it watches.
         kind: Kind,
@@ -228,12 +228,5 @@ pub enum ClusterInput {
         forbidden: bool,
         /// What went wrong.
         error: String,
-    },
-    /// A watch works again, and nothing changed.
-    WatchAlive {
-        /// What it watches.
-        kind: Kind,
-        /// Where.
-        namespace: String,
     },
 }

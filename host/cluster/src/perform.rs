@@ -15,18 +15,24 @@ use serde_json::Value;
 
 use crate::{client::bounded, error::WriteError, index::Expectation, input::ServiceKey};
 
-/// Carries out a write for a service; gives what the watch has to show before it is planned for again.
+/// Carries out a write for a service, whose record is at the resourceVersion `record`; gives what the watch has to show
+/// before it is planned for again.
 ///
 /// # Errors
 /// Why it was not done, or may not have been done.
-pub async fn perform(client: &Client, key: &ServiceKey, write: &Write) -> Result<Option<Expectation>, WriteError> {
+pub async fn perform(
+    client: &Client,
+    key: &ServiceKey,
+    write: &Write,
+    record: Option<&str>,
+) -> Result<Option<Expectation>, WriteError> {
     let resource = ApiResource::erase::<Deployment>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &key.namespace, &resource);
     match write {
         Write::Create { track, manifest } => create(&api, *track, manifest).await,
         Write::Patch { track, operations, .. } => patch(&api, key, *track, operations).await,
         Write::Delete { track, uid } => delete(&api, key, *track, uid).await,
-        Write::DeleteRecord => crate::records::delete_record(client, key).await.map(|()| None),
+        Write::DeleteRecord => crate::records::delete_record(client, key, record).await.map(|()| None),
     }
 }
 

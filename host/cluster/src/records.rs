@@ -6,18 +6,22 @@ use aviary_core::view::{MANAGED_BY_LABEL, MANAGER, OWNER_ANNOTATION};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, PostParams, Preconditions},
     core::ObjectMeta,
 };
 
-use crate::{client::bounded, error::WriteError, input::ServiceKey, reduce::RECORD_KEY};
+use crate::{
+    client::bounded,
+    error::WriteError,
+    input::ServiceKey,
+    reduce::{RECORD_KEY, RECORD_SUFFIX},
+};
 
 /// Marks the ConfigMaps that are records.
 pub const RECORD_LABEL: &str = "aviary.dev/record";
 
-/// A name with a dot, which those that people give to ConfigMaps seldom have, and that fits however long the name is.
 fn record_name(name: &str) -> String {
-    format!("{name}.aviary")
+    format!("{name}{RECORD_SUFFIX}")
 }
 
 /// Stores a record: created where `expected` is nothing, else swapped if it is still at that resourceVersion. Gives the
@@ -41,13 +45,16 @@ pub async fn save_record(
     Ok(stored.metadata.resource_version.unwrap_or_default())
 }
 
-/// Deletes a record; one that is gone already is no error.
+/// Deletes a record if it is still at the resourceVersion `version`, if that is given; one that is gone already is no
+/// error.
 ///
 /// # Errors
-/// Why it is still there.
-pub async fn delete_record(client: &Client, key: &ServiceKey) -> Result<(), WriteError> {
+/// `GuardFailed` when somebody stored another one meanwhile, else why it is still there.
+pub async fn delete_record(client: &Client, key: &ServiceKey, version: Option<&str>) -> Result<(), WriteError> {
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
-    match bounded(api.delete(&record_name(&key.name), &DeleteParams::default())).await {
+    let preconditions = Preconditions { uid: None, resource_version: version.map(str::to_owned) };
+    let parameters = DeleteParams::default().preconditions(preconditions);
+    match bounded(api.delete(&record_name(&key.name), &parameters)).await {
         Ok(_) | Err(WriteError::NotFound(_)) => Ok(()),
         Err(error) => Err(error),
     }

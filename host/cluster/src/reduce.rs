@@ -22,6 +22,9 @@ use crate::input::{AutoscalerObject, DeploymentObject, Kind, PodObject, RecordOb
 /// The key of a record's document within the data of its ConfigMap.
 pub const RECORD_KEY: &str = "record.json";
 
+/// The end of a record's name. It has a dot, which the names that people give to ConfigMaps seldom have.
+pub const RECORD_SUFFIX: &str = ".aviary";
+
 /// Reasons for which a container waits that are no fault.
 const ORDINARY_WAITING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
@@ -121,17 +124,28 @@ pub fn autoscaler(object: &HorizontalPodAutoscaler) -> Result<AutoscalerObject, 
     Ok(AutoscalerObject { namespace, name, target_kind: target.kind.clone(), target_name: target.name.clone() })
 }
 
-/// A record; its service is named by the owner annotation.
+/// A record.
 ///
 /// # Errors
-/// [`ReduceError`] without namespace, name, uid or that annotation.
+/// [`ReduceError`] without namespace, name or uid, or with neither the annotation nor a name that tells its service.
 pub fn record(object: &ConfigMap) -> Result<RecordObject, ReduceError> {
     let metadata = &object.metadata;
     let Identity { namespace, .. } = identity(Kind::Record, metadata)?;
-    let owner = metadata.annotations.as_ref().and_then(|annotations| annotations.get(OWNER_ANNOTATION));
-    let name = owner.cloned().ok_or_else(|| missing(Kind::Record, metadata, "the annotation aviary.dev/original"))?;
+    let name = name(Kind::Record, metadata);
+    let name = name.ok_or_else(|| missing(Kind::Record, metadata, "the annotation aviary.dev/original"))?;
     let text = object.data.as_ref().and_then(|data| data.get(RECORD_KEY)).cloned().unwrap_or_default();
     Ok(RecordObject { namespace, name, resource_version: metadata.resource_version.clone().unwrap_or_default(), text })
+}
+
+/// The name under which the index keeps an object: its own; that of its service for a record.
+#[must_use]
+pub fn name(kind: Kind, metadata: &ObjectMeta) -> Option<String> {
+    let own = metadata.name.as_ref();
+    if kind != Kind::Record {
+        return own.cloned();
+    }
+    let owner = metadata.annotations.as_ref().and_then(|annotations| annotations.get(OWNER_ANNOTATION));
+    owner.cloned().or_else(|| own?.strip_suffix(RECORD_SUFFIX).map(str::to_owned))
 }
 
 struct Identity {

@@ -1,22 +1,23 @@
 //! The watches: one task for each kind and namespace, which tells what it sees and goes on trying when it sees nothing.
 
-use std::fmt::Debug;
+use std::{
+    fmt::Debug,
+    time::{Duration, Instant},
+};
 
 use aviary_core::view::MANAGED_BY_LABEL;
-use futures::{Stream, StreamExt as _};
+use futures::{StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
     autoscaling::v2::HorizontalPodAutoscaler,
     core::v1::{ConfigMap, Pod},
 };
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     core::{ApiResource, DynamicObject, PartialObjectMeta},
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Config, Event, watcher},
-    },
+    runtime::watcher::{self, Config, Event, watcher},
 };
+use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc::Sender, task::JoinSet};
 use tracing::warn;
 
@@ -31,6 +32,10 @@ use crate::{
 const WATCH_SECONDS: u32 = 45;
 /// Objects of one page of a list.
 const PAGE: u32 = 50;
+/// The wait after a first failure; it doubles with each failure that follows.
+const SHORTEST_WAIT: Duration = Duration::from_millis(200);
+/// The longest wait; a watch that lasted so long was a success.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// Watches a namespace until `tasks` is dropped or the receiver of `sender` is gone.
 pub fn watch_namespace(client: &Client, namespace: &str, sender: &Sender<ClusterInput>, tasks: &mut JoinSet<()>) {
@@ -45,15 +50,49 @@ pub fn watch_namespace(client: &Client, namespace: &str, sender: &Sender<Cluster
     let to = |kind| Teller { kind, namespace: namespace.to_owned(), sender: sender.clone(), listed: Vec::new() };
 
     let deployment = |object| reduce::deployment(object).map(Object::Deployment);
-    tasks.spawn(tell(watcher(deployments, config.clone()), to(Kind::Deployment), deployment));
+    tasks.spawn(tell(open(deployments, &config), to(Kind::Deployment), deployment));
     let replica_set = |object| reduce::replica_set(&object).map(Object::ReplicaSet);
-    tasks.spawn(tell(watcher(replica_sets, config.clone()), to(Kind::ReplicaSet), replica_set));
+    tasks.spawn(tell(open(replica_sets, &config), to(Kind::ReplicaSet), replica_set));
     let pod = |object| reduce::pod(&object).map(Object::Pod);
-    tasks.spawn(tell(watcher(pods, config.clone()), to(Kind::Pod), pod));
+    tasks.spawn(tell(open(pods, &config), to(Kind::Pod), pod));
     let autoscaler = |object| reduce::autoscaler(&object).map(Object::Autoscaler);
-    tasks.spawn(tell(watcher(autoscalers, config), to(Kind::Autoscaler), autoscaler));
+    tasks.spawn(tell(open(autoscalers, &config), to(Kind::Autoscaler), autoscaler));
     let record = |object| reduce::record(&object).map(Object::Record);
-    tasks.spawn(tell(watcher(config_maps, records), to(Kind::Record), record));
+    tasks.spawn(tell(open(config_maps, &records), to(Kind::Record), record));
+}
+
+type Events<K> = BoxStream<'static, Result<Event<K>, watcher::Error>>;
+
+/// A way to open a watch, each time with a list first.
+fn open<K>(api: Api<K>, config: &Config) -> impl Fn() -> Events<K> + Send + use<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K::DynamicType: Send + Sync,
+{
+    let config = config.clone();
+    move || watcher(api.clone(), config.clone()).boxed()
+}
+
+/// Tells what a watch brings. After an error it is opened anew: the watcher would go on by itself, but without a word
+/// until the next event, and on a quiet namespace nobody would know that it works again.
+async fn tell<K: Resource>(
+    open: impl Fn() -> Events<K> + Send,
+    mut teller: Teller,
+    reduce: impl Fn(K) -> Result<Object, ReduceError> + Send,
+) {
+    let mut wait = SHORTEST_WAIT;
+    loop {
+        let opened = Instant::now();
+        let Some(error) = teller.follow(open(), &reduce).await else { return };
+        if opened.elapsed() > LONGEST_WAIT {
+            wait = SHORTEST_WAIT;
+        }
+        if teller.sender.send(teller.failure(&error)).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(wait).await;
+        wait = LONGEST_WAIT.min(wait * 2);
+    }
 }
 
 struct Teller {
@@ -63,34 +102,38 @@ struct Teller {
     listed: Vec<Object>,
 }
 
-async fn tell<K: Debug + Send>(
-    stream: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send,
-    mut teller: Teller,
-    reduce: impl Fn(K) -> Result<Object, ReduceError> + Send,
-) {
-    let mut stream = Box::pin(stream.default_backoff());
-    while let Some(event) = stream.next().await {
-        let input = match event {
-            Ok(event) => teller.input(event, &reduce),
-            Err(error) => Some(teller.failure(&error)),
-        };
-        if let Some(input) = input
-            && teller.sender.send(input).await.is_err()
-        {
-            return;
+impl Teller {
+    /// Tells until an error; nothing when there is nobody left to tell.
+    async fn follow<K: Resource>(
+        &mut self,
+        mut events: Events<K>,
+        reduce: impl Fn(K) -> Result<Object, ReduceError>,
+    ) -> Option<watcher::Error> {
+        loop {
+            match events.next().await? {
+                Ok(event) => {
+                    if let Some(input) = self.input(event, &reduce) {
+                        self.sender.send(input).await.ok()?;
+                    }
+                }
+                Err(error) => return Some(error),
+            }
         }
     }
-}
 
-impl Teller {
-    fn input<K>(&mut self, event: Event<K>, reduce: impl Fn(K) -> Result<Object, ReduceError>) -> Option<ClusterInput> {
+    fn input<K: Resource>(
+        &mut self,
+        event: Event<K>,
+        reduce: impl Fn(K) -> Result<Object, ReduceError>,
+    ) -> Option<ClusterInput> {
         let reduced = |object| reduce(object).inspect_err(|error| warn!(%error, "an object is left out")).ok();
         match event {
             Event::Apply(object) => reduced(object).map(ClusterInput::Applied),
-            Event::Delete(object) => reduced(object).map(|object| ClusterInput::Deleted {
-                kind: object.kind(),
-                namespace: object.namespace().to_owned(),
-                name: object.name().to_owned(),
+            // What is gone need not be whole.
+            Event::Delete(object) => Some(ClusterInput::Deleted {
+                kind: self.kind,
+                namespace: self.namespace.clone(),
+                name: reduce::name(self.kind, object.meta())?,
             }),
             Event::Init => {
                 self.listed.clear();
@@ -110,13 +153,18 @@ impl Teller {
     }
 
     fn failure(&self, error: &watcher::Error) -> ClusterInput {
-        let (forbidden, error) = match error {
-            watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
-                let status = if let kube::Error::Api(status) = error { status.code } else { 0 };
-                (matches!(status, 401 | 403), with_causes(error))
-            }
-            other => (false, other.to_string()),
+        let (status, error) = match error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => (status(error), with_causes(error)),
+            watcher::Error::WatchError(refusal) => (refusal.code, refusal.message.clone()),
+            other => (0, other.to_string()),
         };
+        let forbidden = matches!(status, 401 | 403);
         ClusterInput::WatchFailed { kind: self.kind, namespace: self.namespace.clone(), forbidden, error }
     }
+}
+
+fn status(error: &kube::Error) -> u16 {
+    if let kube::Error::Api(status) = error { status.code } else { 0 }
 }
