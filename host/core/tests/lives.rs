@@ -1,5 +1,7 @@
 //! Lives of a service, held against the invariants at every moment.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod world;
 
 use aviary_core::{

@@ -28,7 +28,7 @@ pub use setup::{Options, load_policies, run};
 /// Everything that can happen to the daemon.
 enum Input {
     /// A watch tells something.
-    Cluster(ClusterInput),
+    Cluster(Box<ClusterInput>),
     /// An effect came to its end.
     Done(Box<Done>),
     /// Somebody asks over the control socket.
@@ -76,7 +76,7 @@ impl Inputs {
             biased;
             _ = self.stop.changed() => Input::Stop,
             Some(done) = self.done.recv() => Input::Done(done),
-            Some(input) = self.cluster.recv() => Input::Cluster(input),
+            Some(input) = self.cluster.recv() => Input::Cluster(Box::new(input)),
             Some(asked) = self.asked.recv() => Input::Asked(asked),
             Some(notices) = self.policies.recv() => Input::Policies(notices),
             () = timer => Input::Tick,
@@ -90,7 +90,7 @@ impl Daemon {
             let wake = self.next_wake();
             match inputs.next(wake).await {
                 Input::Stop => return Ok(()),
-                Input::Cluster(input) => self.cluster(input),
+                Input::Cluster(input) => self.cluster(*input),
                 Input::Done(done) => self.done(*done),
                 Input::Asked(asked) => self.asked(asked),
                 Input::Policies(notices) => self.policies_changed(notices),
