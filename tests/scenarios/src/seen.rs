@@ -1,6 +1,6 @@
 //! What an outsider saw, moment by moment, and what must hold of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -46,7 +46,7 @@ pub struct SeenPod {
     pub restarts: u64,
 }
 
-/// A Deployment as it was at one event.
+/// A Deployment as somebody left it.
 #[derive(Clone, Debug)]
 pub struct SeenDeployment {
     /// When the event reached the outsider.
@@ -57,6 +57,8 @@ pub struct SeenDeployment {
     pub replicas: u64,
     /// The image of its first container.
     pub image: String,
+    /// Rises with each change that is not the controller's report.
+    generation: u64,
 }
 
 /// All that was seen since some time.
@@ -66,7 +68,7 @@ pub struct Story {
     pub moments: Vec<Moment>,
     /// By uid.
     pub pods: BTreeMap<String, SeenPod>,
-    /// One per event of a Deployment.
+    /// One per change of a Deployment.
     pub deployments: Vec<SeenDeployment>,
 }
 
@@ -116,8 +118,14 @@ impl Story {
     }
 
     /// What was seen of a Deployment.
-    pub fn of(&self, name: &str) -> impl Iterator<Item = &SeenDeployment> {
+    pub fn of(&self, name: &str) -> impl DoubleEndedIterator<Item = &SeenDeployment> {
         self.deployments.iter().filter(move |seen| seen.name == name)
+    }
+
+    /// The pods that are there and not terminating, by uid.
+    #[must_use]
+    pub fn live(&self) -> BTreeSet<&str> {
+        self.pods.iter().filter(|(_, pod)| pod.ended.is_none()).map(|(uid, _)| uid.as_str()).collect()
     }
 
     /// How many pods were started after `since`.
@@ -129,6 +137,23 @@ impl Story {
     /// The pods of a track.
     pub fn of_track(&self, track: &str) -> impl Iterator<Item = &SeenPod> {
         self.pods.values().filter(move |pod| pod.track == track)
+    }
+
+    /// Every pod, by its start, for a message.
+    #[must_use]
+    pub fn listed(&self) -> String {
+        let Some(begun) = self.moments.first().map(|moment| moment.at) else { return String::new() };
+        let mut pods: Vec<&SeenPod> = self.pods.values().collect();
+        pods.sort_by_key(|pod| pod.first);
+        // Negative before the first moment.
+        let seconds = |at: Instant| {
+            at.saturating_duration_since(begun).as_secs_f64() - (begun.saturating_duration_since(at)).as_secs_f64()
+        };
+        let line = |pod: &SeenPod| {
+            let (first, ended) = (seconds(pod.first), pod.ended.map(seconds));
+            format!("{} {} from {first:.3} s to {ended:?}", pod.name, pod.image)
+        };
+        pods.into_iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     /// Every size of the tracks, in order, for a message.
@@ -161,7 +186,11 @@ impl Story {
         let replicas = if deleted { 0 } else { object["spec"]["replicas"].as_u64().unwrap_or(0) };
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let image = first_image(&object["spec"]["template"]["spec"]);
-        self.deployments.push(SeenDeployment { at: Instant::now(), name, replicas, image });
+        let generation = object["metadata"]["generation"].as_u64().unwrap_or(0);
+        let same = |last: &SeenDeployment| last.generation == generation && last.replicas == replicas;
+        if !self.of(&name).next_back().is_some_and(same) {
+            self.deployments.push(SeenDeployment { at: Instant::now(), name, replicas, image, generation });
+        }
     }
 
     fn take_pod(&mut self, uid: &str, pod: &Value, at: Instant) {

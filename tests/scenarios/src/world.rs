@@ -1,5 +1,6 @@
 //! A scenario's world: a namespace, a service in it, a daemon that cares for it, people and an outsider.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use crate::configuration::Configuration;
 use crate::daemon::Daemon;
 use crate::manifest::Manifest;
 use crate::outsider::Outsider;
+use crate::seen::Story;
 use crate::wait::{Patience, wait_until};
 
 /// One scenario's world. All of it is gone when it is dropped; the namespace goes with the cluster.
@@ -39,15 +41,27 @@ impl World {
         Self { outsider: Outsider::of(&namespace), daemon, namespace, _folder: folder }
     }
 
-    /// A service of 5 pods of worker:v1 that Aviary cares for, steady.
+    /// A service of 5 pods of worker:v1 that Aviary cares for, steady. Its manifest never names replicas.
     #[must_use]
     pub fn steady(configuration: &Configuration) -> Self {
         let mut world = Self::new(configuration);
-        world.apply(&Manifest::new("worker:v1").replicas(5));
-        world.wait_for_available(5);
-        world.daemon.start();
-        world.wait_for_phase("steady", 60);
+        world.deploy();
+        world.start();
         world
+    }
+
+    /// Deploys 5 pods of worker:v1 as a team does that keeps replicas out of its manifest.
+    pub fn deploy(&self) {
+        self.apply(&Manifest::new("worker:v1"));
+        self.ci(&["scale", "deployment", "foo", "--replicas=5"], None);
+        self.wait_for_available(5);
+    }
+
+    /// Starts the daemon and waits until it has adopted the 5 pods.
+    pub fn start(&mut self) {
+        self.daemon.start();
+        self.wait_for_phase("steady", 60);
+        self.wait_for_available(5);
     }
 
     /// kubectl in the namespace, as somebody.
@@ -160,13 +174,23 @@ impl World {
         })
     }
 
-    /// Waits until the outsider sees so many pods available, and no others.
+    /// Waits until there are so many pods, all available, and the outsider has seen as much.
     #[track_caller]
     pub fn wait_for_available(&self, pods: u32) {
         self.eventually(&format!("{pods} pods available"), 30, || {
             let story = self.outsider.story();
-            story.moments.last().is_some_and(|moment| moment.available() == pods && moment.pods() == pods)
+            let last = story.moments.last();
+            last.is_some_and(|last| last.available() == pods && last.pods() == pods) && self.is_up_to_date(&story)
         });
+    }
+
+    /// A watch may lag behind: an earlier moment can look like the one that is waited for.
+    fn is_up_to_date(&self, story: &Story) -> bool {
+        let output = self.kubectl(Identity::Admin, &["get", "pods", "--output=json"], None);
+        let list: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
+        let pods = list["items"].as_array().into_iter().flatten();
+        let live = pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+        live.filter_map(|pod| pod["metadata"]["uid"].as_str()).collect::<BTreeSet<_>>() == story.live()
     }
 
     /// Waits until the rollout of an image shows a canary of this size that is complete.

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 #[test]
 fn scenario_01_adoption_and_release_lose_no_capacity() {
     let mut world = World::new(&Configuration::default());
-    world.apply(&Manifest::new("worker:v1").replicas(5));
-    world.wait_for_available(5);
+    world.deploy();
     let since = world.now();
     world.daemon.start();
     let status = world.wait_for_phase("steady", 60);
@@ -42,8 +41,7 @@ fn scenario_01_adoption_and_release_lose_no_capacity() {
 #[test]
 fn scenario_15_an_autoscaled_service_is_refused_with_reason_and_remedy() {
     let mut world = World::new(&Configuration::default());
-    world.apply(&Manifest::new("worker:v1").replicas(5));
-    world.wait_for_available(5);
+    world.deploy();
     let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "foo" });
     let spec = json!({ "scaleTargetRef": target, "minReplicas": 5, "maxReplicas": 9 });
     let autoscaler = json!({ "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
