@@ -24,7 +24,7 @@ programs: policies
 	@cargo build --locked --workspace --bins
 
 demo: setup programs ## watch a good and a bad release, and a policy swapped, on a cluster of its own
-	@plugins/build -p stricter --to target/demo
+	@plugins/build -p no-worse --to target/demo
 	@exec target/debug/demo
 
 cluster: setup programs ## leave a local cluster running; prints how to reach it

@@ -1,0 +1,56 @@
+//! Ctrl-C and the other ways to be asked to stop.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use nix::sys::signal::{SigSet, Signal};
+
+/// Tells whether somebody asked the demo to stop.
+#[derive(Debug)]
+pub struct Interrupt {
+    asked: Receiver<()>,
+}
+
+/// The demo was asked to stop.
+#[derive(Clone, Copy, Debug)]
+pub struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+impl Interrupt {
+    /// Catches the signals in this thread and all that come from it. To be called before there are others.
+    ///
+    /// # Errors
+    /// When the signals cannot be held back.
+    pub fn catch() -> Result<Self> {
+        let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+        signals.thread_block().context("cannot wait for signals")?;
+        let (ask, asked) = channel();
+        thread::spawn(move || {
+            // Only the first counts: what stops is a second or two from its end, and cleans up.
+            while signals.wait().is_ok() {
+                let _ = ask.send(());
+            }
+        });
+        Ok(Self { asked })
+    }
+
+    /// Waits.
+    ///
+    /// # Errors
+    /// With [`Interrupted`], at once, when the demo is asked to stop.
+    pub fn wait(&self, duration: Duration) -> Result<()> {
+        match self.asked.recv_timeout(duration) {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => Err(Interrupted.into()),
+        }
+    }
+}

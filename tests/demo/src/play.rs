@@ -1,0 +1,168 @@
+//! The play: adoption, a good release, a bad one, and one that a stricter policy decides.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, bail};
+
+use crate::board::board;
+use crate::interrupt::Interrupt;
+use crate::outsider::Outsider;
+use crate::screen::Screen;
+use crate::stage::{NAMESPACE, REPLICAS, SERVICE, Stage};
+use crate::status::{Check, Service, Status, ask};
+use crate::summary::Release;
+use crate::text::{Line, Style};
+use crate::told::{last_check, told};
+
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+const ACT_WITHIN: Duration = Duration::from_secs(90);
+/// Columns before the words of a line: the time.
+const INDENT: usize = 7;
+
+/// The demo as it runs.
+pub struct Play<'a> {
+    stage: &'a mut Stage,
+    screen: &'a mut Screen,
+    interrupt: &'a Interrupt,
+    begun: Instant,
+    outsider: Outsider,
+    seen: Status,
+    last_check: Option<Check>,
+    title: String,
+}
+
+impl<'a> Play<'a> {
+    /// On a stage that stands.
+    pub fn new(stage: &'a mut Stage, screen: &'a mut Screen, interrupt: &'a Interrupt, begun: Instant) -> Self {
+        let outsider = Outsider::of(NAMESPACE, &stage.kubeconfig());
+        let (seen, title) = (Status::default(), String::new());
+        Self { stage, screen, interrupt, begun, outsider, seen, last_check: None, title }
+    }
+
+    /// A worker is deployed as it would be without Aviary, and then adopted.
+    ///
+    /// # Errors
+    /// When it does not get so far in time, or is interrupted.
+    pub fn adopt(&mut self, image: &str) -> Result<()> {
+        self.act("adoption", &format!("a plain Deployment of {REPLICAS} pods, and Aviary finds it"))?;
+        self.stage.deploy(image)?;
+        self.say(Line::new(format!("deployed {image}: {REPLICAS} queue workers that serve metrics")))?;
+        let deadline = Instant::now() + ACT_WITHIN;
+        while self.outsider.available() < REPLICAS as usize {
+            self.outsider.figures()?;
+            if Instant::now() > deadline {
+                bail!("{image} did not get {REPLICAS} pods available in {} s", ACT_WITHIN.as_secs());
+            }
+            self.interrupt.wait(LOOK_EVERY)?;
+        }
+        self.outsider.begin();
+        self.stage.start_daemon()?;
+        self.say(Line::new("started aviary run, with the rights of config/rbac.yaml and no more"))?;
+        self.follow("the adoption", |service| service.phase == "steady")?;
+        let least = self.outsider.figures()?.least_available;
+        self.say(Line::default().add(Style::Good, "adopted").add(
+            Style::Plain,
+            format!(
+                ": the primary serves, {SERVICE} itself is held at 0; never fewer than {least} pods were available"
+            ),
+        ))
+    }
+
+    /// Releases an image and watches it to its end.
+    ///
+    /// # Errors
+    /// When it does not end in time, or is interrupted.
+    pub fn release(&mut self, title: &str, words: &str, image: &str) -> Result<Release> {
+        let begun = self.begin_release(title, words, image)?;
+        self.end_release(image, begun)
+    }
+
+    /// Releases an image and, once it has passed its first step, drops a policy into the folder.
+    ///
+    /// # Errors
+    /// When it does not end in time, or is interrupted.
+    pub fn swap(&mut self, title: &str, words: &str, image: &str, built: &str, name: &str) -> Result<Release> {
+        let begun = self.begin_release(title, words, image)?;
+        self.follow("the second step", |service| {
+            service.rollout.as_ref().is_some_and(|rollout| rollout.step >= 2 && rollout.step_complete.is_some())
+        })?;
+        self.stage.drop_policy(built, name)?;
+        self.say(Line::default().add(Style::Bold, format!("$ cp {built}.wasm policies/{name}.wasm")))?;
+        self.end_release(image, begun)
+    }
+
+    fn begin_release(&mut self, title: &str, words: &str, image: &str) -> Result<(Instant, usize)> {
+        self.act(title, words)?;
+        let ended = self.seen.service().ended();
+        let begun = Instant::now();
+        self.outsider.begin();
+        let command = self.stage.release(image)?;
+        self.say(Line::default().add(Style::Bold, format!("$ {command}")))?;
+        Ok((begun, ended))
+    }
+
+    fn end_release(&mut self, image: &str, (begun, ended): (Instant, usize)) -> Result<Release> {
+        self.follow("the end of the rollout", |service| service.ended() > ended && service.phase == "steady")?;
+        let (took, figures) = (begun.elapsed(), self.outsider.figures()?);
+        let service = self.seen.service();
+        let (ending, reason) =
+            service.last().map(|past| (past.ending.clone(), past.reason.clone())).unwrap_or_default();
+        Ok(Release { image: image.to_owned(), ending, reason, took, figures })
+    }
+
+    /// Looks at the service until it is as wanted.
+    fn follow(&mut self, what: &str, wanted: impl Fn(&Service) -> bool) -> Result<()> {
+        let deadline = Instant::now() + ACT_WITHIN;
+        loop {
+            self.look()?;
+            if wanted(&self.seen.service()) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("waited {} s for {what}; {}", ACT_WITHIN.as_secs(), self.why_not());
+            }
+            self.interrupt.wait(LOOK_EVERY)?;
+        }
+    }
+
+    fn look(&mut self) -> Result<()> {
+        self.stage.check_daemon()?;
+        let Some(status) = ask(&self.stage.socket())? else { return Ok(()) };
+        for line in told(&self.seen, &status) {
+            self.say(line)?;
+        }
+        self.seen = status;
+        let service = self.seen.service();
+        if let Some(check) = last_check(&service) {
+            self.last_check = Some(check.clone());
+        }
+        self.screen.show(board(&self.title, &service, self.last_check.as_ref(), now()))
+    }
+
+    fn why_not(&self) -> String {
+        let service = self.seen.service();
+        let reason = service.reason.unwrap_or_default();
+        let not_ready = self.seen.daemon.not_ready.join("; ");
+        format!("{}: {reason} {not_ready}\nthe end of aviary's log:\n{}", service.phase, self.stage.last_lines())
+    }
+
+    fn act(&mut self, title: &str, words: &str) -> Result<()> {
+        self.title = title.to_owned();
+        self.last_check = None;
+        self.screen.say(Line::default(), 0)?;
+        let line = Line::default().add(Style::Bold, title.to_owned()).add(Style::Plain, format!(": {words}"));
+        self.screen.say(line, 0)
+    }
+
+    fn say(&mut self, line: Line) -> Result<()> {
+        let seconds = self.begun.elapsed().as_secs();
+        let time = Line::default().add(Style::Dim, format!("{:>4}:{:02}", seconds / 60, seconds % 60)).pad(INDENT + 1);
+        self.screen.say(time.join(line), INDENT + 1)
+    }
+}
+
+/// Milliseconds since the epoch.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,63 @@
+//! The summary: what was released, how it ended, and what it cost.
+
+use std::time::Duration;
+
+use crate::outsider::Figures;
+use crate::stage::REPLICAS;
+use crate::text::{Line, Style};
+
+/// One release, from the new image to its end.
+#[derive(Clone, Debug)]
+pub struct Release {
+    pub image: String,
+    pub ending: String,
+    pub reason: String,
+    pub took: Duration,
+    pub figures: Figures,
+}
+
+const COLUMNS: [(&str, usize); 7] = [
+    ("released", 12),
+    ("ended", 13),
+    ("after", 9),
+    ("least available", 17),
+    ("most pods", 11),
+    ("pods started", 14),
+    ("image to first canary pod", 25),
+];
+
+/// The table and, below it, each reason.
+pub fn summary(releases: &[Release]) -> Vec<Line> {
+    let heading = COLUMNS.iter().map(|(title, width)| format!("{title:<width$}")).collect::<String>();
+    let mut lines = vec![Line::default().add(Style::Dim, heading)];
+    lines.extend(releases.iter().map(row));
+    lines.push(Line::default());
+    lines.extend(releases.iter().map(reason));
+    lines
+}
+
+fn row(release: &Release) -> Line {
+    let figures = &release.figures;
+    let first = figures.first_canary.map_or_else(|| "none".to_owned(), |first| format!("{} ms", first.as_millis()));
+    let cells = [
+        (Style::Bold, release.image.clone()),
+        (Style::of(&release.ending), release.ending.clone()),
+        (Style::Plain, format!("{:.1} s", release.took.as_secs_f64())),
+        (Style::Plain, format!("{} of {REPLICAS}", figures.least_available)),
+        (Style::Plain, figures.most_pods.to_string()),
+        (Style::Plain, figures.started.to_string()),
+        (Style::Plain, first),
+    ];
+    let mut line = Line::default();
+    let mut width = 0;
+    for ((style, cell), (_, columns)) in cells.into_iter().zip(COLUMNS) {
+        width += columns;
+        line = line.add(style, cell).pad(width);
+    }
+    line
+}
+
+fn reason(release: &Release) -> Line {
+    let line = Line::default().add(Style::Bold, format!("{:<12}", release.image));
+    line.add(Style::Plain, release.reason.clone())
+}
