@@ -1,13 +1,19 @@
 //! The connection: credentials as every tool finds them, retries off, and a time limit on everything.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, path::Path, time::Duration};
 
-use kube::{Client, Config};
+use kube::{
+    Client, Config,
+    client::ClientBuilder,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use thiserror::Error;
+use tower::timeout::TimeoutLayer;
 
 use crate::error::WriteError;
 
-/// The longest that any call may take, from the first byte sent to the last byte read.
+/// The longest that any call may take, from the first byte sent to the last byte read; for lists and watches, to the
+/// head of the answer.
 pub const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// The longest silence on a connection; longer than a watch lasts, so that it only ends dead ones.
 const READ_LIMIT: Duration = Duration::from_secs(55);
@@ -19,6 +25,9 @@ pub enum ConnectError {
     /// Neither a kubeconfig nor the credentials of a pod were found, or they cannot be read.
     #[error("no credentials for a cluster: {0}; set KUBECONFIG, or run in a pod with a service account")]
     Credentials(#[source] kube::config::InferConfigError),
+    /// A kubeconfig that was named cannot be used.
+    #[error("the kubeconfig `{0}` cannot be used: {1}; name another one")]
+    Kubeconfig(String, #[source] kube::config::KubeconfigError),
     /// The credentials do not make a client.
     #[error("the cluster's credentials cannot be used: {0}; check certificates and token in the kubeconfig")]
     Client(#[source] kube::Error),
@@ -38,8 +47,19 @@ pub async fn connect(version: &str) -> Result<Client, ConnectError> {
     client_of(config, version)
 }
 
+/// Makes a client from one kubeconfig file and its current context; contacts nobody yet.
+///
+/// # Errors
+/// A file that is missing or unusable.
+pub async fn connect_with(kubeconfig: &Path, version: &str) -> Result<Client, ConnectError> {
+    let fault = |error| ConnectError::Kubeconfig(kubeconfig.display().to_string(), error);
+    let file = Kubeconfig::read_from(kubeconfig).map_err(fault)?;
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(fault)?;
+    client_of(config, version)
+}
+
 /// Makes a client of a configuration, with Aviary's limits.
-pub(crate) fn client_of(mut config: Config, version: &str) -> Result<Client, ConnectError> {
+fn client_of(mut config: Config, version: &str) -> Result<Client, ConnectError> {
     let agent = format!("aviary/{version}");
     let value = agent.parse().map_err(|_| ConnectError::UserAgent(agent.clone()))?;
     let name = "user-agent".parse().map_err(|_| ConnectError::UserAgent(agent))?;
@@ -49,7 +69,8 @@ pub(crate) fn client_of(mut config: Config, version: &str) -> Result<Client, Con
     config.write_timeout = Some(CALL_LIMIT);
     config.read_timeout = Some(READ_LIMIT);
     config.reset_reader_on_write = true;
-    Client::try_from(config).map_err(ConnectError::Client)
+    let builder = ClientBuilder::try_from(config).map_err(ConnectError::Client)?;
+    Ok(builder.with_layer(&TimeoutLayer::new(CALL_LIMIT)).build())
 }
 
 /// Runs one call within [`CALL_LIMIT`].

@@ -25,6 +25,7 @@ pub struct Index {
     records: BTreeMap<Name, RecordObject>,
     listed: BTreeSet<(String, Kind)>,
     failures: BTreeMap<(String, Kind), String>,
+    missing_permissions: BTreeMap<String, Vec<String>>,
 }
 
 /// What the watch has to show before a service is planned for again: our own write.
@@ -59,6 +60,10 @@ impl Index {
                 self.failures.insert((namespace, kind), error);
                 Vec::new()
             }
+            ClusterInput::Permissions { namespace, missing } => {
+                self.missing_permissions.insert(namespace, missing);
+                Vec::new()
+            }
         }
     }
 
@@ -81,7 +86,7 @@ impl Index {
         self.records.get(&(key.namespace.clone(), key.name.clone()))
     }
 
-    /// What is not seen of a namespace and why; empty when all is well.
+    /// What is not seen of a namespace, or may not be done there, and why; empty when all is well.
     #[must_use]
     pub fn not_ready(&self, namespace: &str) -> Vec<String> {
         let missing = |kind: &Kind| {
@@ -91,7 +96,8 @@ impl Index {
             let waiting = || format!("{kind} in namespace {namespace} are not listed yet");
             failure.or_else(|| (!self.listed.contains(&key)).then(waiting))
         };
-        Kind::ALL.iter().filter_map(missing).collect()
+        let permissions = self.missing_permissions.get(namespace).into_iter().flatten().cloned();
+        Kind::ALL.iter().filter_map(missing).chain(permissions).collect()
     }
 
     /// Whether the watch shows our own write, or something newer. Versions are compared as numbers (KEP-5504).

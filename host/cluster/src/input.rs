@@ -229,4 +229,11 @@ pub enum ClusterInput {
         /// What went wrong.
         error: String,
     },
+    /// Which rights for writing are missing, in place of what was told before.
+    Permissions {
+        /// Where.
+        namespace: String,
+        /// A sentence each; none if all is well.
+        missing: Vec<String>,
+    },
 }

@@ -1,5 +1,5 @@
 //! The Kubernetes side: watches and the view of a service (`input`, `reduce`, `index`, all pure), and calls to the API
-//! server (`client`, `watches`, `perform`, `records`, `events`). Nothing here decides anything.
+//! server (`client`, `watches`, `preflight`, `perform`, `records`, `events`). Nothing here decides anything.
 
 mod client;
 mod error;
@@ -7,16 +7,18 @@ mod events;
 mod index;
 mod input;
 mod perform;
+mod preflight;
 mod records;
 mod reduce;
 mod watches;
 
-pub use client::{CALL_LIMIT, ConnectError, connect};
+pub use client::{CALL_LIMIT, ConnectError, connect, connect_with};
 pub use error::WriteError;
 pub use events::{Announcement, publish};
 pub use index::{Expectation, Index};
 pub use input::{ClusterInput, Kind, Object, RecordObject, ServiceKey};
 pub use kube::Client;
 pub use perform::perform;
+pub use preflight::missing_permissions;
 pub use records::{delete_record, save_record};
 pub use watches::watch_namespace;

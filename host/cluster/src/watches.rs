@@ -24,6 +24,7 @@ use tracing::warn;
 use crate::{
     error::with_causes,
     input::{ClusterInput, Kind, Object},
+    preflight::tell_permissions,
     records::RECORD_LABEL,
     reduce::{self, ReduceError},
 };
@@ -37,7 +38,8 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 /// The longest wait; a watch that lasted so long was a success.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-/// Watches a namespace until `tasks` is dropped or the receiver of `sender` is gone.
+/// Watches a namespace, and asks for the rights to write there, until `tasks` is dropped or the receiver of `sender` is
+/// gone.
 pub fn watch_namespace(client: &Client, namespace: &str, sender: &Sender<ClusterInput>, tasks: &mut JoinSet<()>) {
     let config = Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
     let records = config.clone().labels(&format!("{RECORD_LABEL}=true,{MANAGED_BY_LABEL}=aviary"));
@@ -59,6 +61,7 @@ pub fn watch_namespace(client: &Client, namespace: &str, sender: &Sender<Cluster
     tasks.spawn(tell(open(autoscalers, &config), to(Kind::Autoscaler), autoscaler));
     let record = |object| reduce::record(&object).map(Object::Record);
     tasks.spawn(tell(open(config_maps, &records), to(Kind::Record), record));
+    tasks.spawn(tell_permissions(client.clone(), namespace.to_owned(), sender.clone()));
 }
 
 type Events<K> = BoxStream<'static, Result<Event<K>, watcher::Error>>;
