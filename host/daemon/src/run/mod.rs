@@ -103,7 +103,16 @@ impl Daemon {
         if let ClusterInput::WatchFailed { kind, namespace, forbidden, error } = &input {
             tracing::warn!(%kind, %namespace, forbidden, %error, "a watch does not work");
         }
-        for key in self.index.apply(input) {
+        // After a list every service of its namespace is looked at: one whose objects are all gone is in no list.
+        let listed = match &input {
+            ClusterInput::Relisted { namespace, .. } => Some(namespace.clone()),
+            _ => None,
+        };
+        let mut touched = self.index.apply(input);
+        touched.extend(self.services.keys().filter(|key| Some(&key.namespace) == listed.as_ref()).cloned());
+        touched.sort();
+        touched.dedup();
+        for key in touched {
             self.drive(&key);
         }
         self.tell_readiness();
