@@ -51,6 +51,7 @@ impl Outsider {
         let mut story = self.story();
         let before = story.moments.iter().rposition(|moment| moment.at <= since);
         story.moments.drain(..before.unwrap_or(0));
+        story.moments.first_mut().into_iter().for_each(|moment| moment.at = moment.at.max(since));
         story.pods.retain(|_, pod| pod.ended.is_none_or(|ended| ended >= since));
         story.deployments.retain(|seen| seen.at >= since);
         story

@@ -1,9 +1,12 @@
 //! What an outsider saw, moment by moment, and what must hold of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+/// Between a ReplicaSet that starts a pod and another that ends one, on a busy machine.
+const INSTANT: Duration = Duration::from_secs(1);
 
 /// How many pods a track has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,12 +104,30 @@ impl Story {
         assert!(worst.pods() <= most, "more than {most} pods: {worst:?}\n{}", self.told());
     }
 
-    /// I2 without the original's pods, which a manifest with replicas starts for an instant (rule 10).
+    /// I2 while a Deployment rolls by its own strategy: Kubernetes bounds what its ReplicaSets want, and one may start a
+    /// pod an instant before another ends one.
     #[track_caller]
-    pub fn never_more_pods_of_copies_than(&self, most: u32) {
-        let copies = |moment: &Moment| moment.primary.pods + moment.canary.pods;
-        let worst = self.moments.iter().max_by_key(|moment| copies(moment)).expect("something was seen");
-        assert!(copies(worst) <= most, "more than {most} pods of the copies: {worst:?}\n{}", self.told());
+    pub fn never_more_pods_for_long_than(&self, most: u32) {
+        let longest = self.longest_above(most, Moment::pods);
+        assert!(longest <= INSTANT, "more than {most} pods for {longest:?}\n{}", self.told());
+    }
+
+    /// The same without the original's pods, which a manifest with replicas starts (rule 10).
+    #[track_caller]
+    pub fn never_more_pods_of_copies_for_long_than(&self, most: u32) {
+        let longest = self.longest_above(most, |moment| moment.primary.pods + moment.canary.pods);
+        assert!(longest <= INSTANT, "more than {most} pods of the copies for {longest:?}\n{}", self.told());
+    }
+
+    /// For how long, without a break, there were more than so many pods.
+    fn longest_above(&self, most: u32, count: impl Fn(&Moment) -> u32) -> Duration {
+        let (mut longest, mut begun) = (Duration::ZERO, None);
+        for moment in &self.moments {
+            let since = begun.take().or((count(moment) > most).then_some(moment.at));
+            longest = since.map_or(longest, |since: Instant| longest.max(moment.at - since));
+            begun = since.filter(|_| count(moment) > most);
+        }
+        longest
     }
 
     /// The sizes that the canary was given, in order, each once.
@@ -235,4 +256,33 @@ fn is_ready(pod: &Value) -> bool {
 
 fn first_image(pod_spec: &Value) -> String {
     pod_spec["containers"][0]["image"].as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    /// The primary's pods, each size for so many milliseconds.
+    fn story(sizes: &[(u32, u64)]) -> Story {
+        let (mut at, mut moments) = (Instant::now(), Vec::new());
+        for (pods, lasting) in sizes {
+            let primary = Size { pods: *pods, available: *pods };
+            moments.push(Moment { at, original: Size::default(), primary, canary: Size::default() });
+            at += Duration::from_millis(*lasting);
+        }
+        Story { moments, ..Story::default() }
+    }
+
+    #[test]
+    fn only_an_excess_that_lasts_counts_while_rolling() {
+        let (brief, long) =
+            (story(&[(5, 900), (8, 600), (7, 900), (8, 600), (5, 0)]), story(&[(8, 600), (9, 600), (5, 0)]));
+        brief.never_more_pods_for_long_than(7);
+        brief.never_more_pods_of_copies_for_long_than(7);
+        assert!(catch_unwind(|| brief.never_more_pods_than(7)).is_err());
+        assert!(catch_unwind(|| long.never_more_pods_for_long_than(7)).is_err());
+        assert!(catch_unwind(|| long.never_more_pods_of_copies_for_long_than(7)).is_err());
+    }
 }

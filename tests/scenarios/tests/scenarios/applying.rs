@@ -33,7 +33,7 @@ fn scenario_09_unproven_pods_of_an_apply_with_replicas_are_gone_at_once() {
     assert!(zeroed - raised < Duration::from_secs(2), "{:?} until the original was back at 0", zeroed - raised);
     assert!(last < Duration::from_secs(5), "{last:?} until the last unproven pod was told to end");
     story.never_fewer_available_than(5);
-    story.never_more_pods_of_copies_than(7);
+    story.never_more_pods_of_copies_for_long_than(7);
     world.wait_for_ending("promoted", "worker:v2", 90);
     world.wait_for_available(5);
 }

@@ -43,7 +43,7 @@ fn scenario_06_a_change_without_an_image_goes_direct_and_is_seen_as_what_it_is()
     assert_eq!(story.of_track("canary").count(), 0, "no canary");
     assert_eq!(story.started(since), 15, "the primary rolled three times:\n{}", story.listed());
     story.never_fewer_available_than(5);
-    story.never_more_pods_than(7);
+    story.never_more_pods_for_long_than(7);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn scenario_07_scaling_and_restarting_a_steady_service_is_transparent() {
     world.wait_for_available(9);
     let up = world.outsider.story_since(since);
     up.never_fewer_available_than(5);
-    up.never_more_pods_of_copies_than(12);
+    up.never_more_pods_of_copies_for_long_than(12);
 
     let since = world.now();
     world.ci(&["scale", "deployment", "foo", "--replicas=2"], None);
@@ -87,6 +87,6 @@ fn scenario_07_scaling_and_restarting_a_steady_service_is_transparent() {
     world.wait_for_available(2);
     let restart = world.outsider.story_since(since);
     restart.never_fewer_available_than(2);
-    restart.never_more_pods_than(3);
+    restart.never_more_pods_for_long_than(3);
     assert_eq!(restart.of_track("canary").count() + restart.of_track("original").count(), 0);
 }

@@ -26,7 +26,7 @@ fn assert_unharmed(world: &World, least: u32) {
     let mut cared_for = story;
     cared_for.moments.drain(..adopted);
     cared_for.never_fewer_available_than(least);
-    cared_for.never_more_pods_than(7);
+    cared_for.never_more_pods_for_long_than(7);
 }
 
 #[test]

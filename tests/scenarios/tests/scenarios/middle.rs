@@ -49,10 +49,10 @@ fn scenario_08_scaling_in_the_middle_keeps_the_shares() {
     assert_eq!(status["tracks"]["original"]["wanted"], 0);
     let story = world.outsider.story_since(since);
     story.never_fewer_available_than(5);
-    story.never_more_pods_of_copies_than(13);
+    story.never_more_pods_of_copies_for_long_than(13);
     world.wait_for_ending("promoted", "worker:v2", 120);
     world.wait_for_available(10);
     let story = world.outsider.story_since(since);
     assert_eq!(story.canary_sizes().iter().max(), Some(&4), "40 % of 10");
-    story.never_more_pods_of_copies_than(13);
+    story.never_more_pods_of_copies_for_long_than(13);
 }

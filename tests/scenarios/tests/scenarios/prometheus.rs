@@ -51,5 +51,5 @@ fn scenario_14_a_prometheus_that_fails_holds_and_then_it_goes_on() {
     world.wait_for_available(5);
     let story = world.outsider.story_since(since);
     story.never_fewer_available_than(5);
-    story.never_more_pods_than(7);
+    story.never_more_pods_for_long_than(7);
 }

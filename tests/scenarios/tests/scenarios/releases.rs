@@ -23,7 +23,7 @@ fn scenario_02_a_working_image_is_promoted_step_by_step() {
     assert_eq!(grown, [0, 1, 2]);
     assert_eq!(story.canary_sizes().iter().max(), Some(&3));
     story.never_fewer_available_than(5);
-    story.never_more_pods_than(7);
+    story.never_more_pods_for_long_than(7);
     assert_eq!(story.started(since), 8, "5 and the canary's 3:\n{}", story.listed());
     let original: Vec<_> = story.of("foo").map(|seen| (seen.replicas, seen.image.as_str())).collect();
     assert!(original.iter().all(|seen| *seen == (0, "worker:v2")), "the original is left alone: {original:?}");
