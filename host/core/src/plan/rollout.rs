@@ -237,8 +237,9 @@ fn mark_primary(context: &Context<'_>, rollout: &Rollout, available: u32) -> Pla
 fn promoted(context: &Context<'_>, rollout: &Rollout) -> Plan {
     let mut record = context.changed();
     let took = humane(context.now.since(rollout.started));
-    let text = format!("promoted {} on {} pods after {took}", rollout.candidate.images_text(), record.replicas);
+    let how = format!("on {} pods after {took}", record.replicas);
+    let text = format!("promoted {} {how}", rollout.candidate.images_text());
     record.accepted = Spec::of(rollout.candidate.value());
-    record.remember(rollout, Ending::Promoted, &text, context.now);
+    record.remember(rollout, Ending::Promoted, &how, context.now);
     Plan::save(record.into_phase(Phase::Steady), Note::normal("Promoted", text))
 }
