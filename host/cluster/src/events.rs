@@ -67,3 +67,30 @@ fn cut(note: &str) -> &str {
     let end = (0..=LONGEST_NOTE.min(note.len())).rev().find(|end| note.is_char_boundary(*end));
     &note[..end.unwrap_or(0)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_cut_at_a_character() {
+        let short = "a".repeat(LONGEST_NOTE);
+        assert_eq!(cut(&short), short);
+        assert_eq!(cut(""), "");
+        // The limit falls into the middle of the last character that would fit.
+        let long = format!("{}€uro", "a".repeat(LONGEST_NOTE - 1));
+        assert_eq!(cut(&long), "a".repeat(LONGEST_NOTE - 1));
+        let fits = format!("{}€uro", "a".repeat(LONGEST_NOTE - 3));
+        assert_eq!(cut(&fits), format!("{}€", "a".repeat(LONGEST_NOTE - 3)));
+    }
+
+    #[test]
+    fn two_events_of_one_moment_have_two_names() {
+        let key = ServiceKey::new("shop", "foo");
+        let said = Announcement { reason: "Held".into(), note: "why".into(), warning: true, at: Timestamp(1_000) };
+        let [one, other] = [event(&key, "uid", &said), event(&key, "uid", &said)];
+        assert_ne!(one.metadata.name, other.metadata.name);
+        assert_eq!(one.event_time.map(|time| time.0.as_millisecond()), Some(1_000));
+        assert_eq!(one.type_.as_deref(), Some("Warning"));
+    }
+}

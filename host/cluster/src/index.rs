@@ -50,9 +50,9 @@ pub enum Expectation {
 }
 
 impl Index {
-    /// Takes in what a watch tells; gives the names of services that may look different now.
+    /// Takes in what a watch tells; gives the names of services that may look different now, each once.
     pub fn apply(&mut self, input: ClusterInput) -> Vec<ServiceKey> {
-        match input {
+        let mut touched = match input {
             ClusterInput::Applied(object) => self.insert(object),
             ClusterInput::Deleted { kind, namespace, name } => self.remove(kind, &(namespace, name)),
             ClusterInput::Relisted { kind, namespace, objects } => self.relist(kind, namespace, objects),
@@ -64,7 +64,10 @@ impl Index {
                 self.missing_permissions.insert(namespace, missing);
                 Vec::new()
             }
-        }
+        };
+        touched.sort();
+        touched.dedup();
+        touched
     }
 
     /// A service as the watches show it; nothing before every watch of its namespace has listed once.
@@ -150,9 +153,9 @@ impl Index {
         touched.extend(objects.into_iter().flat_map(|object| self.insert(object)));
         self.failures.remove(&(namespace.clone(), kind));
         if self.listed.insert((namespace.clone(), kind)) {
-            // The namespace can be seen as a whole only now.
-            touched
-                .extend(self.names(Kind::Deployment).iter().filter(|name| name.0 == namespace).flat_map(services_of));
+            // The namespace can be seen as a whole only now; a deleted service has left nothing but its record.
+            let named = [self.names(Kind::Deployment), self.names(Kind::Record)].concat();
+            touched.extend(named.iter().filter(|name| name.0 == namespace).flat_map(services_of));
         }
         touched
     }
@@ -174,10 +177,11 @@ impl Index {
             Object::ReplicaSet(object) => self.insert_replica_set(name, object),
             Object::Pod(object) => self.insert_pod(name, object),
             Object::Autoscaler(object) => {
+                let mut touched = self.remove(Kind::Autoscaler, &name);
                 let target = (object.target_kind, object.target_name);
-                let services = services_of(&(name.0.clone(), target.1.clone()));
+                touched.extend(services_of(&(name.0.clone(), target.1.clone())));
                 self.autoscalers.insert(name, target);
-                services
+                touched
             }
             Object::Record(object) => {
                 let service = ServiceKey::new(name.0.clone(), name.1.clone());
@@ -199,9 +203,9 @@ impl Index {
     }
 
     fn insert_replica_set(&mut self, name: Name, object: ReplicaSetObject) -> Vec<ServiceKey> {
-        self.remove(Kind::ReplicaSet, &name);
-        let touched = object.owner_uid.as_ref().map(|owner| self.services_of_uid(owner)).unwrap_or_default();
+        let mut touched = self.remove(Kind::ReplicaSet, &name);
         if let Some(owner) = &object.owner_uid {
+            touched.extend(self.services_of_uid(owner));
             self.owners.insert(object.uid.clone(), owner.clone());
             self.replica_sets_of.entry(owner.clone()).or_default().insert(object.uid.clone());
         }
@@ -210,8 +214,8 @@ impl Index {
     }
 
     fn insert_pod(&mut self, name: Name, object: PodObject) -> Vec<ServiceKey> {
-        self.remove(Kind::Pod, &name);
-        let touched = self.services_of_pod(&object);
+        let mut touched = self.remove(Kind::Pod, &name);
+        touched.extend(self.services_of_pod(&object));
         if let Some(owner) = &object.owner_uid {
             self.pods_of.entry(owner.clone()).or_default().insert(name.clone());
         }
@@ -296,3 +300,6 @@ fn observation(pod: &PodObject, track: Track) -> PodObservation {
 fn number(resource_version: &str) -> u64 {
     resource_version.parse().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -265,3 +265,6 @@ fn badness(reason: &str) -> u8 {
         u8::from(CONFIGURATION_WAITING.contains(&reason))
     }
 }
+
+#[cfg(test)]
+mod tests;
