@@ -5,6 +5,9 @@ use crate::status::{Check, Rollout, Service, Track};
 use crate::text::{Line, Style};
 
 const NAME_WIDTH: usize = 11;
+/// As many squares as the service can have pods, with its surge.
+const PODS_UNTIL: usize = NAME_WIDTH + 2 * (REPLICAS as usize + 2) + 1;
+const COUNTS_UNTIL: usize = PODS_UNTIL + 15;
 const RULE_WIDTH: usize = 72;
 
 /// The lines of the board; `now` is milliseconds since the epoch, `last` the last check there was.
@@ -36,20 +39,27 @@ pub fn check(check: &Check) -> Line {
     }
 }
 
+/// A square per pod: full where it is ready.
+pub fn pods(track: Option<&Track>) -> Line {
+    let Some(track) = track else { return Line::default().add(Style::Dim, "-") };
+    let ready = track.ready.min(track.pods);
+    let unready = track.pods.max(track.wanted) - ready;
+    Line::default().add(Style::Good, "■ ".repeat(ready as usize)).add(Style::Doubtful, "□ ".repeat(unready as usize))
+}
+
 fn name(name: &str) -> Line {
     Line::default().add(Style::Dim, format!("{name:<NAME_WIDTH$}"))
 }
 
-/// A square per pod: full where it is ready.
 fn track(title: &str, track: Option<&Track>) -> Line {
-    let line = name(title);
-    let Some(track) = track else { return line.add(Style::Dim, "-") };
-    let ready = track.ready.min(track.pods);
-    let unready = track.pods.max(track.wanted) - ready;
-    let pods = line.add(Style::Good, "■ ".repeat(ready as usize)).add(Style::Doubtful, "□ ".repeat(unready as usize));
-    // As many as the service can have, with its surge.
-    let counts = pods.pad(NAME_WIDTH + 2 * (REPLICAS as usize + 2) + 1);
-    let counts = counts.add(Style::Plain, format!("{} of {} ready", track.ready, track.wanted)).pad(NAME_WIDTH + 30);
+    let line = name(title).join(pods(track)).pad(PODS_UNTIL);
+    let Some(track) = track else { return line };
+    let words = match (title, track.wanted.max(track.pods)) {
+        ("original", 0) => "held at 0".to_owned(),
+        (_, 0) => "no pods".to_owned(),
+        _ => format!("{} of {} ready", track.ready, track.wanted),
+    };
+    let counts = line.add(Style::Plain, words).pad(COUNTS_UNTIL);
     counts.add(Style::Bold, track.image.clone())
 }
 

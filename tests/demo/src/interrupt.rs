@@ -1,5 +1,7 @@
 //! Ctrl-C and the other ways to be asked to stop.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +12,8 @@ use nix::sys::signal::{SigSet, Signal};
 /// Tells whether somebody asked the demo to stop.
 #[derive(Debug)]
 pub struct Interrupt {
-    asked: Receiver<()>,
+    signals: Receiver<()>,
+    asked: Arc<AtomicBool>,
 }
 
 /// The demo was asked to stop.
@@ -33,14 +36,21 @@ impl Interrupt {
     pub fn catch() -> Result<Self> {
         let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
         signals.thread_block().context("cannot wait for signals")?;
-        let (ask, asked) = channel();
+        let ((sender, receiver), asked) = (channel(), Arc::new(AtomicBool::new(false)));
+        let ask = Arc::clone(&asked);
         thread::spawn(move || {
             // Only the first counts: what stops is a second or two from its end, and cleans up.
             while signals.wait().is_ok() {
-                let _ = ask.send(());
+                ask.store(true, Ordering::SeqCst);
+                let _ = sender.send(());
             }
         });
-        Ok(Self { asked })
+        Ok(Self { signals: receiver, asked })
+    }
+
+    /// Whether the demo was asked to stop. What fails then may have been hit by the same Ctrl-C.
+    pub fn asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// Waits.
@@ -48,7 +58,7 @@ impl Interrupt {
     /// # Errors
     /// With [`Interrupted`], at once, when the demo is asked to stop.
     pub fn wait(&self, duration: Duration) -> Result<()> {
-        match self.asked.recv_timeout(duration) {
+        match self.signals.recv_timeout(duration) {
             Err(RecvTimeoutError::Timeout) => Ok(()),
             Ok(()) | Err(RecvTimeoutError::Disconnected) => Err(Interrupted.into()),
         }

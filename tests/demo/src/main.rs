@@ -13,9 +13,10 @@ mod text;
 mod told;
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::play::Play;
@@ -26,6 +27,7 @@ use crate::text::{Line, Style};
 
 /// As a shell has it for what Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
     match run() {
@@ -44,26 +46,45 @@ fn run() -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut screen = Screen::new();
     let begun = Instant::now();
+    let played = perform(&mut screen, &interrupt, begun);
+    screen.clear()?;
+    match played {
+        Ok(releases) => conclude(&mut screen, &releases, begun),
+        Err(_) if interrupt.asked() => {
+            screen.say(Line::new("Stopped; no process and no file is left."), 0)?;
+            Err(Interrupted.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// From an empty stage to an empty stage.
+fn perform(screen: &mut Screen, interrupt: &Interrupt, begun: Instant) -> Result<Vec<Release>> {
     screen
         .say(Line::new("Starting etcd, kube-apiserver, kube-controller-manager, a node agent and Prometheus ..."), 0)?;
-    let mut stage = Stage::start()?;
+    let mut stage = start(screen, interrupt)?;
     let directory = stage.directory();
-    let played = play(&mut stage, &mut screen, &interrupt, begun);
+    let played = play(&mut stage, screen, interrupt, begun);
     screen.clear()?;
+    screen.say(Line::default().add(Style::Dim, "Stopping all of it ..."), 0)?;
     drop(stage);
-    let releases = match played {
-        Ok(releases) => releases,
-        Err(error) => {
-            screen.say(Line::new("Stopped; no process and no file is left."), 0)?;
-            return Err(error);
-        }
-    };
-    conclude(&mut screen, &releases)?;
     if directory.exists() {
-        bail!("{} is left; please tell us", directory.display());
+        bail!("{} is left; remove it by hand", directory.display());
     }
-    let words = format!("{} s in all; no process and no file is left.", begun.elapsed().as_secs());
-    screen.say(Line::new(words), 0)
+    played
+}
+
+/// What is half started cannot be stopped, but who asked for it is told at once.
+fn start(screen: &mut Screen, interrupt: &Interrupt) -> Result<Stage> {
+    let starting = thread::spawn(Stage::start);
+    while !starting.is_finished() {
+        if interrupt.wait(LOOK_EVERY).is_err() {
+            screen.say(Line::new("Stopping once it stands ..."), 0)?;
+            break;
+        }
+    }
+    let stage = starting.join().map_err(|_| anyhow!("the thread that starts the cluster panicked"))??;
+    if interrupt.asked() { Err(Interrupted.into()) } else { Ok(stage) }
 }
 
 fn play(stage: &mut Stage, screen: &mut Screen, interrupt: &Interrupt, begun: Instant) -> Result<Vec<Release>> {
@@ -71,10 +92,10 @@ fn play(stage: &mut Stage, screen: &mut Screen, interrupt: &Interrupt, begun: In
     play.adopt("orders:1.0")?;
     Ok(vec![
         play.release("1 of 3, a good release", "orders:1.1 is as good as what it replaces", "orders:1.1")?,
-        play.release("2 of 3, a bad release", "orders:1.2 fails on every fifth event", "orders:1.2")?,
+        play.release("2 of 3, a bad release", "orders:1.2 has 20 times as many errors, twice the limit", "orders:1.2")?,
         play.swap(
             "3 of 3, a policy swapped",
-            "orders:1.3 has 15 times as many errors, yet fewer than the limit: it passes, until a stricter policy comes",
+            "orders:1.3 has 5 times as many errors, half the limit: it passes, until a stricter policy comes",
             "orders:1.3",
             "no-worse",
             "threshold",
@@ -82,15 +103,18 @@ fn play(stage: &mut Stage, screen: &mut Screen, interrupt: &Interrupt, begun: In
     ])
 }
 
-fn conclude(screen: &mut Screen, releases: &[Release]) -> Result<()> {
+fn conclude(screen: &mut Screen, releases: &[Release], begun: Instant) -> Result<()> {
     screen.say(Line::default(), 0)?;
     screen.say(Line::default().add(Style::Bold, "What happened"), 0)?;
     for line in summary(releases) {
-        screen.say(line, 12)?;
+        screen.say(line, summary::INDENT)?;
     }
+    let seconds = begun.elapsed().as_secs();
+    screen.say(Line::default(), 0)?;
+    screen.say(Line::new(format!("{seconds} s in all; no process and no file is left.")), 0)?;
     let endings: Vec<&str> = releases.iter().map(|release| release.ending.as_str()).collect();
     if endings != ["promoted", "rolled-back", "rolled-back"] {
-        bail!("the releases ended as {}, which is not what the demo is for", endings.join(", "));
+        bail!("the releases ended as {}, which is not what they were made for", endings.join(", "));
     }
-    screen.say(Line::default(), 0)
+    Ok(())
 }

@@ -185,7 +185,7 @@ defaults:
   step: 20%
   break-point: 60%
   surge: 25%
-  warm-up: 3s
+  warm-up: 4s
   check-interval: 2s
   passes: 2
   tolerated-failures: 1
@@ -197,7 +197,7 @@ defaults:
       kind: counter
       unit: errors/s
       better: lower
-      max: 3
+      max: 10
       window: 5s
 services:
   - name: {SERVICE}
@@ -209,7 +209,9 @@ services:
 fn manifest(image: &str) -> String {
     let labels = json!({ "app": SERVICE });
     let probe = json!({ "httpGet": { "path": "/ready", "port": 8080 }, "periodSeconds": 1 });
-    let container = json!({ "name": CONTAINER, "image": image, "readinessProbe": probe });
+    // By its name the port is known to serve metrics.
+    let ports = json!([{ "name": "metrics", "containerPort": 8080 }]);
+    let container = json!({ "name": CONTAINER, "image": image, "ports": ports, "readinessProbe": probe });
     let template = json!({ "metadata": { "labels": labels }, "spec": { "containers": [container] } });
     let spec = json!({ "replicas": REPLICAS, "selector": { "matchLabels": labels }, "template": template });
     let metadata = json!({ "name": SERVICE, "namespace": NAMESPACE, "labels": labels });

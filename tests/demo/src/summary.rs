@@ -16,6 +16,9 @@ pub struct Release {
     pub figures: Figures,
 }
 
+/// Where the reasons begin.
+pub const INDENT: usize = COLUMNS[0].1;
+
 const COLUMNS: [(&str, usize); 7] = [
     ("released", 12),
     ("ended", 13),
@@ -41,7 +44,7 @@ fn row(release: &Release) -> Line {
     let first = figures.first_canary.map_or_else(|| "none".to_owned(), |first| format!("{} ms", first.as_millis()));
     let cells = [
         (Style::Bold, release.image.clone()),
-        (Style::of(&release.ending), release.ending.clone()),
+        (Style::of(&release.ending), release.ending.replace('-', " ")),
         (Style::Plain, format!("{:.1} s", release.took.as_secs_f64())),
         (Style::Plain, format!("{} of {REPLICAS}", figures.least_available)),
         (Style::Plain, figures.most_pods.to_string()),
@@ -58,6 +61,6 @@ fn row(release: &Release) -> Line {
 }
 
 fn reason(release: &Release) -> Line {
-    let line = Line::default().add(Style::Bold, format!("{:<12}", release.image));
+    let line = Line::default().add(Style::Bold, format!("{:<INDENT$}", release.image));
     line.add(Style::Plain, release.reason.clone())
 }

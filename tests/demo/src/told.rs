@@ -10,11 +10,12 @@ pub fn told(before: &Status, after: &Status) -> Vec<Line> {
     let (before, after) = (before.service(), after.service());
     lines.extend(new_checks(&before, &after).map(|(number, check)| check_line(number, check)));
     lines.extend(step(&before, &after));
+    lines.extend(complete(&before, &after));
     lines.extend(phase(&before, &after));
     if after.ended() > before.ended() {
         lines.extend(after.last().map(|past| {
             Line::default()
-                .add(Style::of(&past.ending), past.ending.clone())
+                .add(Style::of(&past.ending), past.ending.replace('-', " "))
                 .add(Style::Plain, format!(": {}", past.reason))
         }));
     }
@@ -32,12 +33,19 @@ pub fn short(digest: &str) -> String {
     digest.trim_start_matches("sha256:").chars().take(8).collect()
 }
 
+/// A file and its folder; what else there is of a path tells nothing here.
+fn file(source: &str) -> String {
+    let parts: Vec<&str> = source.rsplit('/').take(2).collect();
+    parts.into_iter().rev().collect::<Vec<_>>().join("/")
+}
+
 fn policies<'a>(before: &'a [Policy], after: &'a [Policy]) -> Vec<Line> {
     let old = |name: &str| before.iter().find(|policy| policy.name == name);
     let swapped = after.iter().filter_map(|policy| old(&policy.name).map(|old| (old, policy)));
     let swapped = swapped.filter(|(old, new)| old.digest != new.digest);
     let line = |(old, new): (&Policy, &Policy)| {
-        let words = format!(": {} → {}, from {}: {}", short(&old.digest), short(&new.digest), new.source, new.summary);
+        let words =
+            format!(": {} → {}, from {}: {}", short(&old.digest), short(&new.digest), file(&new.source), new.summary);
         Line::default().add(Style::Bold, format!("policy {} swapped", new.name)).add(Style::Plain, words)
     };
     swapped.map(line).collect()
@@ -66,12 +74,32 @@ fn step(before: &Service, after: &Service) -> Option<Line> {
     None
 }
 
+/// How the pods stand once a step is complete.
+fn complete(before: &Service, after: &Service) -> Option<Line> {
+    let stands = |service: &Service| {
+        let rollout = service.rollout.as_ref()?;
+        rollout.step_complete.map(|_| rollout.step)
+    };
+    let step = stands(after).filter(|step| stands(before) != Some(*step) && after.phase == "canary")?;
+    let tracks = &after.tracks;
+    let line = Line::new(format!("step {step} stands: primary ")).join(board::pods(tracks.primary.as_ref()));
+    Some(line.add(Style::Plain, " canary ").join(board::pods(tracks.canary.as_ref())))
+}
+
 fn phase(before: &Service, after: &Service) -> Option<Line> {
-    if before.phase == after.phase || !matches!(after.phase.as_str(), "adopting" | "promoting" | "rolling-back") {
-        return None;
-    }
-    let reason = after.reason.clone().unwrap_or_default();
-    Some(Line::default().add(Style::Bold, after.phase.clone()).add(Style::Plain, format!(": {reason}")))
+    let words = match after.phase.as_str() {
+        phase if phase == before.phase => return None,
+        "adopting" => "adopting",
+        "promoting" => "promoting",
+        "rolling-back" => "rolling back",
+        _ => return None,
+    };
+    let reason = after.reason.as_deref().unwrap_or_default();
+    // Some begin with the phase, and repeat why: that was told, or is when it has ended.
+    let reason = reason.strip_prefix(&format!("{words}: ")).unwrap_or(reason);
+    let reason = if reason.starts_with(words) { "" } else { reason };
+    let colon = if reason.is_empty() { "" } else { ": " };
+    Some(Line::default().add(Style::Bold, words).add(Style::Plain, format!("{colon}{reason}")))
 }
 
 fn problems(before: &Service, after: &Service) -> Vec<Line> {
