@@ -52,6 +52,6 @@ fn defaults() -> Value {
         "kind": "counter", "unit": "errors/s", "better": "lower", "max": 3, "window": "5s" });
     json!({
         "step": "20%", "break-point": "40%", "surge": "25%", "warm-up": "2s", "check-interval": "1s", "passes": 2,
-        "tolerated-failures": 0, "ready-deadline": "15s", "metrics": [errors],
+        "tolerated-failures": 0, "ready-deadline": "30s", "metrics": [errors],
     })
 }

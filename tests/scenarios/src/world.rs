@@ -25,6 +25,7 @@ pub struct World {
     pub outsider: Outsider,
     /// Aviary.
     pub daemon: Daemon,
+    deployed: Option<Instant>,
     _folder: TempDir,
 }
 
@@ -38,23 +39,36 @@ impl World {
         cluster().apply_rbac(&namespace).unwrap();
         let folder = tempfile::Builder::new().prefix("aviary-scenario-").tempdir().unwrap();
         let daemon = Daemon::new(folder.path(), &configuration.text(&namespace));
-        Self { outsider: Outsider::of(&namespace), daemon, namespace, _folder: folder }
+        Self { outsider: Outsider::of(&namespace), daemon, namespace, deployed: None, _folder: folder }
     }
 
     /// A service of 5 pods of worker:v1 that Aviary cares for, steady. Its manifest never names replicas.
     #[must_use]
     pub fn steady(configuration: &Configuration) -> Self {
         let mut world = Self::new(configuration);
-        world.deploy();
+        world.deploy(&Manifest::new("worker:v1"));
         world.start();
         world
     }
 
-    /// Deploys 5 pods of worker:v1 as a team does that keeps replicas out of its manifest.
-    pub fn deploy(&self) {
-        self.apply(&Manifest::new("worker:v1"));
-        self.ci(&["scale", "deployment", "foo", "--replicas=5"], None);
+    /// Deploys 5 pods, scaled so where the manifest does not say it: as a team does that keeps replicas out of it.
+    pub fn deploy(&mut self, manifest: &Manifest) {
+        self.apply(manifest);
+        if manifest.object["spec"]["replicas"].is_null() {
+            self.ci(&["scale", "deployment", "foo", "--replicas=5"], None);
+        }
+        self.deployed_now();
+    }
+
+    /// Deploys the 5 pods of a manifest, server-side.
+    pub fn deploy_server_side(&mut self, manifest: &Manifest) {
+        self.apply_server_side(manifest);
+        self.deployed_now();
+    }
+
+    fn deployed_now(&mut self) {
         self.wait_for_available(5);
+        self.deployed = Some(Instant::now());
     }
 
     /// Starts the daemon and waits until it has adopted the 5 pods.
@@ -201,6 +215,15 @@ impl World {
                 && status["rollout"]["size"] == size
                 && status["rollout"]["step_complete"].is_number()
         })
+    }
+
+    /// I1 and I2 from deployment to now: so many pods available at least, and of the copies no more than 7, the surge
+    /// included. What a manifest with replicas starts on the original is apart (rule 10).
+    #[track_caller]
+    pub fn capacity_was_held(&self, least: u32) {
+        let story = self.outsider.story_since(self.deployed.expect("the service was deployed"));
+        story.never_fewer_available_than(least);
+        story.never_more_pods_of_copies_for_long_than(7);
     }
 
     /// Now, for [`Outsider::story_since`].

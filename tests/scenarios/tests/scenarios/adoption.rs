@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 #[test]
 fn scenario_01_adoption_and_release_lose_no_capacity() {
     let mut world = World::new(&Configuration::default());
-    world.deploy();
+    world.deploy(&Manifest::new("worker:v1"));
     let since = world.now();
     world.daemon.start();
     let status = world.wait_for_phase("steady", 60);
@@ -41,7 +41,7 @@ fn scenario_01_adoption_and_release_lose_no_capacity() {
 #[test]
 fn scenario_15_an_autoscaled_service_is_refused_with_reason_and_remedy() {
     let mut world = World::new(&Configuration::default());
-    world.deploy();
+    world.deploy(&Manifest::new("worker:v1"));
     let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "foo" });
     let spec = json!({ "scaleTargetRef": target, "minReplicas": 5, "maxReplicas": 9 });
     let autoscaler = json!({ "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
@@ -65,5 +65,5 @@ fn scenario_15_an_autoscaled_service_is_refused_with_reason_and_remedy() {
     let freed = world.now();
     world.wait_for_phase("steady", 60);
     assert!(freed.elapsed() < Duration::from_secs(60));
-    world.outsider.story_since(since).never_fewer_available_than(5);
+    world.capacity_was_held(5);
 }

@@ -57,6 +57,8 @@ fn scenario_06_a_sidecar_is_a_new_image() {
     world.wait_for_ending("promoted", "sidecar:v1", 120);
     let containers = &world.get("deployment", "foo-primary")["spec"]["template"]["spec"]["containers"];
     assert_eq!(containers.as_array().unwrap().len(), 2);
+    world.wait_for_available(5);
+    world.capacity_was_held(5);
 }
 
 #[test]

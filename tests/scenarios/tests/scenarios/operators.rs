@@ -45,6 +45,8 @@ fn scenario_11_pause_holds_and_resume_goes_on() {
     world.wait_for_ending("promoted", "worker:v2", 60);
     let events = [world.events("Paused").len(), world.events("Resumed").len()];
     assert_eq!(events, [1, 1]);
+    world.wait_for_available(5);
+    world.capacity_was_held(5);
 }
 
 #[test]
@@ -70,4 +72,5 @@ fn scenario_11_bypass_lets_one_release_go_direct() {
 
     world.apply(&Manifest::new("worker:v3"));
     world.wait_for_step("worker:v3", 1, 40);
+    world.capacity_was_held(5);
 }

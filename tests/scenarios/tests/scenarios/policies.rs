@@ -51,6 +51,7 @@ fn scenario_12_a_policy_dropped_in_the_middle_decides_the_next_check() {
     assert_ne!(after["digest"], before["digest"]);
     assert!(after["source"].as_str().unwrap().contains("threshold.wasm"), "{after}");
     world.wait_for_available(5);
+    world.capacity_was_held(4);
 
     fs::remove_file(world.daemon.policies().join("threshold.wasm")).unwrap();
     world.eventually("the built-in one is back", 20, || threshold(&world)["digest"] == before["digest"]);
@@ -81,5 +82,6 @@ fn scenario_12_a_faulty_policy_changes_nothing_but_what_is_said() {
     assert!(notices.contains("threshold"), "{notices}");
     let status = world.status();
     assert_eq!((&status["phase"], &status["rollout"]["size"]), (&"canary".into(), &1.into()));
+    world.capacity_was_held(5);
     world.eventually("an event says it", 10, || !world.events("PolicyRefused").is_empty());
 }

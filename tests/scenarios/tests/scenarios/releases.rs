@@ -52,7 +52,9 @@ fn rolled_back(world: &World, image: &str, seconds: u64) -> String {
     assert_eq!(status["images"]["accepted"], "worker:v1");
     let history = status["history"].as_array().unwrap();
     assert_eq!(history.len(), 1);
-    history[0]["reason"].as_str().unwrap().to_owned()
+    let reason = history[0]["reason"].as_str().unwrap();
+    eprintln!("{image}: {reason}");
+    reason.to_owned()
 }
 
 #[test]
