@@ -9,12 +9,17 @@ use serde_json::Value;
 pub fn status(answer: &Value, in_full: bool, now: Timestamp) -> String {
     let services: &[Value] = answer["services"].as_array().map_or(&[], Vec::as_slice);
     let body = if in_full { services.iter().map(|service| one(service, now)).collect() } else { table(services) };
-    format!("{}{body}{}", not_ready(answer), refused(answer))
+    format!("{}{body}{}{}", not_ready(answer), left_behind(answer), refused(answer))
 }
 
 fn not_ready(answer: &Value) -> String {
     let reasons = answer["daemon"]["not_ready"].as_array().into_iter().flatten();
     reasons.map(|reason| format!("not ready: {}\n", text(reason))).collect()
+}
+
+fn left_behind(answer: &Value) -> String {
+    let left = answer["left_behind"].as_array().into_iter().flatten();
+    left.map(|line| format!("left behind: {}\n", text(line))).collect()
 }
 
 fn refused(answer: &Value) -> String {

@@ -7,11 +7,17 @@ mod notices;
 mod policies;
 mod setup;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use anyhow::Result;
 use aviary_cluster::{Client, ClusterInput, Index, ServiceKey};
-use aviary_core::time::Timestamp;
+use aviary_core::{
+    record::{Phase, Record},
+    time::Timestamp,
+};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
@@ -24,6 +30,11 @@ use crate::{
 
 pub use cared::Standing;
 pub use setup::{Options, load_policies, run};
+
+/// What is said of a service that left the configuration without being released.
+const LEFT_BEHIND: &str = "it has a record but is not in the configuration, so nobody cares for it: its primary serves on, \
+    and changes of its Deployment have no effect; put it back into the configuration, and `aviary release` it first if it \
+    is to leave";
 
 /// Everything that can happen to the daemon.
 enum Input {
@@ -51,6 +62,7 @@ struct Daemon {
     effects: mpsc::Sender<Box<Done>>,
     started: Timestamp,
     policy_notices: Vec<String>,
+    left_behind: BTreeSet<ServiceKey>,
     not_ready: watch::Sender<Vec<String>>,
 }
 
@@ -113,9 +125,22 @@ impl Daemon {
         touched.sort();
         touched.dedup();
         for key in touched {
+            self.tell_if_left_behind(&key);
             self.drive(&key);
         }
         self.tell_readiness();
+    }
+
+    /// A record of a service that the configuration does not name any more: said once, and never acted upon.
+    fn tell_if_left_behind(&mut self, key: &ServiceKey) {
+        let released = |text: &str| Record::parse(text).is_ok_and(|record| record.phase == Phase::Released);
+        let left =
+            self.index.record(key).is_some_and(|stored| !released(&stored.text)) && !self.services.contains_key(key);
+        if !left {
+            self.left_behind.remove(key);
+        } else if self.left_behind.insert(key.clone()) {
+            tracing::warn!(namespace = key.namespace, service = key.name, "{LEFT_BEHIND}");
+        }
     }
 
     fn tick(&mut self) {
@@ -159,7 +184,10 @@ impl Daemon {
         let services = self.services.iter().filter(|(key, _)| wanted.as_ref().is_none_or(|wanted| wanted == *key));
         let services: Vec<Value> = services.map(|(key, cared)| self.status_of(key, cared)).collect();
         let not_ready = self.not_ready.borrow().clone();
-        Ok(status::whole(self.started, &not_ready, &self.judges.policies, &self.policy_notices, services))
+        let mut whole = status::whole(self.started, &not_ready, &self.judges.policies, &self.policy_notices, services);
+        let left: Vec<String> = self.left_behind.iter().map(|key| format!("{key}: {LEFT_BEHIND}")).collect();
+        whole["left_behind"] = left.into();
+        Ok(whole)
     }
 
     fn status_of(&self, key: &ServiceKey, cared: &Cared) -> Value {

@@ -73,6 +73,7 @@ pub async fn run(options: Options) -> Result<()> {
         effects,
         started: now(),
         policy_notices: Vec::new(),
+        left_behind: Default::default(),
         not_ready,
     };
     daemon.run(Inputs { cluster, done, asked, policies: notices, stop: stop_signal()? }).await?;
