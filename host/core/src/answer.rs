@@ -138,14 +138,9 @@ fn begin(
 }
 
 fn direct(record: &Record, candidate: Spec, classification: &Classification, now: Timestamp) -> (Record, Vec<Note>) {
-    let mut changed = record.clone();
-    let high_water = crate::record::HighWater { available: 0, at: now };
-    let reason = classification.reason.clone();
-    let text = format!("{} goes direct: {reason}", candidate.images_text());
-    changed.accepted = candidate;
-    changed.held = None;
-    let changed = changed.into_phase(Phase::Direct(crate::record::Direct { reason, high_water }));
-    (changed, vec![Note::normal("Direct", text)])
+    let reason = &classification.reason;
+    let note = Note::normal("Direct", format!("{} goes direct: {reason}", candidate.images_text()));
+    (record.clone().taking_directly(candidate, reason, now), vec![note])
 }
 
 fn ignore(record: &Record, digest: Digest, classification: &Classification) -> (Record, Vec<Note>) {

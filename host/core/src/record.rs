@@ -340,6 +340,16 @@ impl Record {
         self
     }
 
+    /// This record with `spec` accepted and on its way to the primary, unjudged.
+    #[must_use]
+    pub fn taking_directly(mut self, spec: Spec, reason: &str, now: Timestamp) -> Self {
+        let high_water = HighWater { available: 0, at: now };
+        self.rejected.retain(|rejected| rejected.digest != spec.digest());
+        self.accepted = spec;
+        self.held = None;
+        self.into_phase(Phase::Direct(Direct { reason: reason.to_owned(), high_water }))
+    }
+
     /// Remembers how a rollout ended; a version that was rolled back is remembered as rejected.
     pub fn remember(&mut self, rollout: &Rollout, ending: Ending, reason: &str, now: Timestamp) {
         let images = rollout.candidate.images_text();

@@ -3,6 +3,7 @@
 use aviary_cluster::ServiceKey;
 use aviary_core::{
     judge::Track,
+    plan::Problem,
     record::{Phase, Record, Rollout},
     replicas::Sizes,
     settings::{PolicyChoice, Settings},
@@ -12,10 +13,17 @@ use aviary_core::{
 use aviary_policy::{Policies, PolicyInfo};
 use serde_json::{Value, json};
 
-use crate::run::Standing;
-
 /// How many checks of a rollout are shown.
 const SHOWN_CHECKS: usize = 5;
+
+/// How a service stands, in words.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// Why it stands as it does.
+    pub reason: String,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
 
 /// The daemon, its policies, and the services.
 pub fn whole(

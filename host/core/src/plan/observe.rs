@@ -1,6 +1,6 @@
 //! When a rollout is looked at, and what the policies are told then.
 
-use super::{Plan, Question, context::Context, rollout::step_ends};
+use super::{Plan, Question, context::Context};
 use crate::{
     judge::{Observation, Outcome, PodObservation, Progress, Track, TrackSize},
     record::{Record, Rollout},
@@ -40,6 +40,11 @@ pub(super) fn due(context: &Context<'_>, rollout: &Rollout) -> Plan {
     Plan::wait(format!("step {}: {}", rollout.step, standing(context, rollout)))
         .waking_at(Some(at))
         .waking_at(step_ends(context, rollout))
+}
+
+/// When a step that has no verdict is paused.
+pub(super) fn step_ends(context: &Context<'_>, rollout: &Rollout) -> Option<Timestamp> {
+    rollout.paused.is_none().then(|| rollout.step_started.plus(context.settings.longest_step))
 }
 
 fn standing(context: &Context<'_>, rollout: &Rollout) -> String {

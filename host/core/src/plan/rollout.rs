@@ -151,7 +151,7 @@ fn wait_for(context: &Context<'_>, rollout: &Rollout, track: Track) -> Plan {
         return plan;
     }
     let reason = format!("step {}: waiting until the {track} is complete", rollout.step);
-    Plan::wait(reason).waking_at(canary_waits.then_some(deadline)).waking_at(step_ends(context, rollout))
+    Plan::wait(reason).waking_at(canary_waits.then_some(deadline)).waking_at(observe::step_ends(context, rollout))
 }
 
 fn complete(context: &Context<'_>, rollout: &Rollout) -> Plan {
@@ -177,10 +177,6 @@ fn too_long(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
     let pause = Pause { by: PausedBy::Host, at: context.now, reason: reason.clone() };
     let changed = Rollout { paused: Some(pause), ..rollout.clone() };
     Some(Plan::save(in_canary(context, changed), Note::warning("Paused", format!("paused: {reason}"))))
-}
-
-pub(super) fn step_ends(context: &Context<'_>, rollout: &Rollout) -> Option<crate::time::Timestamp> {
-    rollout.paused.is_none().then(|| rollout.step_started.plus(context.settings.longest_step))
 }
 
 fn in_canary(context: &Context<'_>, rollout: Rollout) -> crate::record::Record {

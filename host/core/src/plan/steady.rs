@@ -9,7 +9,7 @@ use super::{
 use crate::{
     diff::{diff, image_differences},
     judge::{Change, Track},
-    record::{Direct, Held, HighWater, Phase, Record},
+    record::{Direct, Held, Phase, Record},
     replicas::{Sizes, Walk},
     spec::{Digest, Spec},
 };
@@ -137,20 +137,10 @@ fn forget_held(context: &Context<'_>) -> Option<Plan> {
 }
 
 fn bypass(context: &Context<'_>, spec: Spec) -> Plan {
-    let mut record = take_directly(context, spec, "an operator let it bypass the canary");
+    let mut record = context.changed().taking_directly(spec, "an operator let it bypass the canary", context.now);
     record.bypass = false;
     let text = format!("{} goes direct: an operator let it bypass the canary", record.accepted.images_text());
     Plan::save(record, Note::warning("Bypassed", text))
-}
-
-/// The record with `spec` accepted and on its way to the primary.
-pub(super) fn take_directly(context: &Context<'_>, spec: Spec, reason: &str) -> Record {
-    let high_water = HighWater { available: 0, at: context.now };
-    let mut record = context.changed().into_phase(Phase::Direct(Direct { reason: reason.to_owned(), high_water }));
-    record.rejected.retain(|rejected| rejected.digest != spec.digest());
-    record.accepted = spec;
-    record.held = None;
-    record
 }
 
 /// A spec that nothing is done about: rolled back before, or classified so. It is said once.

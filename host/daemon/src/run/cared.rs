@@ -6,7 +6,7 @@ use aviary_cluster::{Expectation, Index, ServiceKey};
 use aviary_core::{
     answer::Answer,
     command::Command,
-    plan::{Problem, RecordState},
+    plan::RecordState,
     record::{Phase, Record},
     settings::Settings,
     time::Timestamp,
@@ -15,21 +15,14 @@ use aviary_core::{
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::status::Standing;
+
 /// How long our own write is waited for in the watch; after that the guards of the next one must do.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest wait after failures in a row.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// So often in a row the same write may be planned before somebody is taken to undo it.
 const SAME_WRITES: u32 = 5;
-
-/// How a service stands, in words.
-#[derive(Debug, Clone, Default)]
-pub struct Standing {
-    /// Why it stands as it does.
-    pub reason: String,
-    /// What is wrong.
-    pub problems: Vec<Problem>,
-}
 
 /// An operator's word that waits to be carried out, and where the outcome goes.
 pub struct Waiting {

@@ -14,11 +14,14 @@ use tracing::{debug, warn};
 
 use super::{
     Daemon,
-    cared::{Cared, Standing, Waiting},
+    cared::{Cared, Waiting},
     effects::Done,
     now,
 };
-use crate::control::{protocol::Word, server::Asked};
+use crate::{
+    control::{protocol::Word, server::Asked},
+    status::Standing,
+};
 
 /// How many services may be adopted at once.
 const ADOPTING_AT_ONCE: usize = 3;

@@ -28,7 +28,6 @@ use crate::{
     status,
 };
 
-pub use cared::Standing;
 pub use setup::{Options, load_policies, run};
 
 /// What is said of a service that left the configuration without being released.
