@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use nix::sys::signal::{SigSet, Signal};
+use anyhow::Result;
+use local_cluster::stop_signals;
 
 /// Tells whether somebody asked the demo to stop.
 #[derive(Debug)]
@@ -29,23 +29,22 @@ impl std::fmt::Display for Interrupted {
 impl std::error::Error for Interrupted {}
 
 impl Interrupt {
-    /// Catches the signals in this thread and all that come from it. To be called before there are others.
+    /// Catches the signals that ask a program to stop.
     ///
     /// # Errors
-    /// When the signals cannot be held back.
+    /// When that cannot be done.
     pub fn catch() -> Result<Self> {
-        let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
-        signals.thread_block().context("cannot wait for signals")?;
-        let ((sender, receiver), asked) = (channel(), Arc::new(AtomicBool::new(false)));
+        let caught = stop_signals()?;
+        let ((sender, signals), asked) = (channel(), Arc::new(AtomicBool::new(false)));
         let ask = Arc::clone(&asked);
         thread::spawn(move || {
             // Only the first counts: what stops is a second or two from its end, and cleans up.
-            while signals.wait().is_ok() {
+            for () in caught {
                 ask.store(true, Ordering::SeqCst);
                 let _ = sender.send(());
             }
         });
-        Ok(Self { signals: receiver, asked })
+        Ok(Self { signals, asked })
     }
 
     /// Whether the demo was asked to stop. What fails then may have been hit by the same Ctrl-C.

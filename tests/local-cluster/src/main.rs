@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use local_cluster::{Identity, LocalCluster, NodeAgent, Options, Prometheus, Stamp, cache_directory, control_plane};
-use nix::sys::signal::{SigSet, Signal, kill};
+use local_cluster::{
+    Identity, LocalCluster, NodeAgent, Options, Prometheus, Stamp, cache_directory, control_plane, stop_signals,
+};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 const GONE_WITHIN: Duration = Duration::from_secs(40);
@@ -105,12 +107,11 @@ fn up(parts: &Parts) -> Result<()> {
     }
 }
 
-/// Blocks the signals in this thread and all that come from it, and waits for them in one of their own.
+/// Passes on that the program is to stop.
 fn catch_signals(events: Sender<Event>) -> Result<()> {
-    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
-    signals.thread_block().context("cannot wait for signals")?;
+    let signals = stop_signals()?;
     thread::spawn(move || {
-        while signals.wait().is_ok() {
+        for () in signals {
             // Nobody listens any more when the program is about to end.
             let _ = events.send(Event::Interrupted);
         }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -42,13 +42,25 @@ fn names(cluster: &LocalCluster, identity: Identity, kind: &str) -> Vec<String> 
     listed.lines().map(str::to_owned).collect()
 }
 
-/// The processes whose command line names the directory, as those of a cluster do.
-fn processes_of(directory: &Path) -> Vec<String> {
+/// The processes whose command line names the directory, as those of a cluster do: their folders in `/proc`, and those
+/// lines.
+fn found_of(directory: &Path) -> Vec<(PathBuf, String)> {
     let wanted = directory.to_str().unwrap();
-    let lines = fs::read_dir("/proc").unwrap().flatten();
-    let lines = lines.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
-    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
-    lines.filter(|line| line.contains(wanted)).collect()
+    let folders = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let lines = folders.filter_map(|folder| fs::read(folder.join("cmdline")).ok().map(|line| (folder, line)));
+    let lines = lines.map(|(folder, line)| (folder, String::from_utf8_lossy(&line).replace('\0', " ")));
+    lines.filter(|(_, line)| line.contains(wanted)).collect()
+}
+
+fn processes_of(directory: &Path) -> Vec<String> {
+    found_of(directory).into_iter().map(|(_, line)| line).collect()
+}
+
+/// Whether a process holds SIGTERM back, and so passes that on to all that it starts.
+fn holds_back_terminate(folder: &Path) -> bool {
+    let status = fs::read_to_string(folder.join("status")).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << 14) != 0
 }
 
 #[test]
@@ -141,7 +153,9 @@ fn a_kept_cluster_runs_until_down() {
     assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
     let export = format!("export KUBECONFIG={}", directory.join("kubeconfig/admin").display());
     assert_eq!(said.lines().next(), Some(export.as_str()));
-    assert!(!processes_of(&directory).is_empty());
+    let running = found_of(&directory);
+    assert!(running.len() >= 4, "{running:?}");
+    assert_eq!(running.iter().filter(|(folder, _)| holds_back_terminate(folder)).collect::<Vec<_>>(), Vec::<&_>::new());
 
     let again = program(&["up", "--keep", "--no-prometheus"], &directory).output().unwrap();
     assert!(!again.status.success(), "two clusters cannot share a directory");
