@@ -22,18 +22,20 @@ pub const INDENT: usize = COLUMNS[0].1;
 const COLUMNS: [(&str, usize); 7] = [
     ("released", 12),
     ("ended", 13),
-    ("after", 9),
+    ("after", 8),
     ("least available", 17),
     ("most pods", 11),
-    ("pods started", 14),
-    ("image to first canary pod", 25),
+    ("started", 9),
+    ("canary in", 9),
 ];
+const LEGEND: &str = "started: pods that were; canary in: from the new image to the first pod of the canary";
 
 /// The table and, below it, each reason.
 pub fn summary(releases: &[Release]) -> Vec<Line> {
     let heading = COLUMNS.iter().map(|(title, width)| format!("{title:<width$}")).collect::<String>();
     let mut lines = vec![Line::default().add(Style::Dim, heading)];
     lines.extend(releases.iter().map(row));
+    lines.push(Line::default().add(Style::Dim, LEGEND));
     lines.push(Line::default());
     lines.extend(releases.iter().map(reason));
     lines
