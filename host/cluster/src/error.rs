@@ -44,7 +44,7 @@ impl WriteError {
     }
 
     fn of_status(status: &Status) -> Self {
-        let words = if status.message.is_empty() { status.reason.clone() } else { status.message.clone() };
+        let words = words(status);
         match status.code {
             401 | 403 => Self::Forbidden(words),
             404 => Self::NotFound(words),
@@ -64,8 +64,16 @@ fn names_an_object(status: &Status) -> bool {
     status.details.as_ref().is_some_and(|details| !details.kind.is_empty() || !details.causes.is_empty())
 }
 
+/// What the API server says itself.
+pub(crate) fn words(status: &Status) -> String {
+    if status.message.is_empty() { status.reason.clone() } else { status.message.clone() }
+}
+
 /// The whole chain, since the outermost error of the client seldom says what happened.
 pub(crate) fn with_causes(error: &Error) -> String {
+    if let Error::Api(status) = error {
+        return words(status);
+    }
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -146,7 +146,7 @@ pub struct RecordObject {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Object {
     /// A Deployment.
-    Deployment(DeploymentObject),
+    Deployment(Box<DeploymentObject>),
     /// A ReplicaSet.
     ReplicaSet(ReplicaSetObject),
     /// A pod.

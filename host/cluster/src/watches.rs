@@ -22,7 +22,7 @@ use tokio::{sync::mpsc::Sender, task::JoinSet};
 use tracing::warn;
 
 use crate::{
-    error::with_causes,
+    error::{with_causes, words},
     input::{ClusterInput, Kind, Object},
     preflight::tell_permissions,
     records::RECORD_LABEL,
@@ -51,7 +51,7 @@ pub fn watch_namespace(client: &Client, namespace: &str, sender: &Sender<Cluster
     let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let to = |kind| Teller { kind, namespace: namespace.to_owned(), sender: sender.clone(), listed: Vec::new() };
 
-    let deployment = |object| reduce::deployment(object).map(Object::Deployment);
+    let deployment = |object| reduce::deployment(object).map(|object| Object::Deployment(Box::new(object)));
     tasks.spawn(tell(open(deployments, &config), to(Kind::Deployment), deployment));
     let replica_set = |object| reduce::replica_set(&object).map(Object::ReplicaSet);
     tasks.spawn(tell(open(replica_sets, &config), to(Kind::ReplicaSet), replica_set));
@@ -160,7 +160,7 @@ impl Teller {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
             | watcher::Error::WatchFailed(error) => (status(error), with_causes(error)),
-            watcher::Error::WatchError(refusal) => (refusal.code, refusal.message.clone()),
+            watcher::Error::WatchError(refusal) => (refusal.code, words(refusal)),
             other => (0, other.to_string()),
         };
         let forbidden = matches!(status, 401 | 403);

@@ -155,7 +155,7 @@ async fn missing_rights_are_told_beforehand_and_on_refusal() {
 
     let mut watching = world.watch();
     watching.until_told("may not delete configmaps", SOON).await;
-    watching.until_told("watching pods", SOON).await;
+    watching.until_told("watching pods in namespace", SOON).await;
     world.grant().await;
     // The watches try again after at most 20 s.
     let all_listed = |index: &aviary_cluster::Index| index.view(&world.key("foo")).is_some();

@@ -32,7 +32,7 @@ fn deployment_at(name: &str, uid: &str, resource_version: &str) -> Object {
         spec: json!({"replicas": 2}),
         status: WorkloadStatus::default(),
     };
-    Object::Deployment(DeploymentObject { namespace: NAMESPACE.into(), workload })
+    Object::Deployment(Box::new(DeploymentObject { namespace: NAMESPACE.into(), workload }))
 }
 
 fn deployment(name: &str) -> Object {
