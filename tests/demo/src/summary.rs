@@ -28,7 +28,7 @@ const COLUMNS: [(&str, usize); 7] = [
     ("started", 9),
     ("canary in", 9),
 ];
-const LEGEND: &str = "started: pods that were; canary in: from the new image to the first pod of the canary";
+const LEGEND: &str = "started: pods; canary in: from the new image to the canary's first pod";
 
 /// The table and, below it, each reason.
 pub fn summary(releases: &[Release]) -> Vec<Line> {

@@ -91,13 +91,21 @@ impl Line {
         for (style, words) in self.0 {
             for word in words.split_inclusive(' ') {
                 if line.width() > indent && line.width() + word.trim_end().chars().count() > width {
-                    lines.push(std::mem::replace(&mut line, Self::new(" ".repeat(indent))));
+                    lines.push(std::mem::replace(&mut line, Self::new(" ".repeat(indent))).trimmed());
                 }
                 line = line.add(style, word);
             }
         }
-        lines.push(line);
+        lines.push(line.trimmed());
         lines
+    }
+
+    /// Without the blank after its last word, which may be one column too many.
+    fn trimmed(mut self) -> Self {
+        if let Some((_, words)) = self.0.last_mut() {
+            words.truncate(words.trim_end().len());
+        }
+        self
     }
 
     /// As written to a terminal, with or without colours.
@@ -125,11 +133,11 @@ mod tests {
 
     #[test]
     fn a_wrapped_line_loses_no_word_and_is_nowhere_too_wide() {
-        let line = Line::new("0:01  ").add(Style::Good, "the canary is as good as the primary");
+        let line = Line::new("0:01  ").add(Style::Good, "the canary is good, as good as the primary");
         let lines: Vec<String> = line.wrap(20, 6).iter().map(|line| line.written(false)).collect();
-        assert!(lines.iter().all(|line| line.trim_end().chars().count() <= 20), "{lines:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 20), "{lines:?}");
         assert!(lines[1..].iter().all(|line| line.starts_with("      ")));
         let words: Vec<&str> = lines.iter().flat_map(|line| line.split_whitespace()).collect();
-        assert_eq!(words.join(" "), "0:01 the canary is as good as the primary");
+        assert_eq!(words.join(" "), "0:01 the canary is good, as good as the primary");
     }
 }
