@@ -7,6 +7,7 @@ use k8s_openapi::api::authorization::v1::{
 };
 use kube::{Api, Client, api::PostParams};
 use tokio::sync::mpsc::Sender;
+use tracing::warn;
 
 use crate::{client::bounded, error::WriteError, input::ClusterInput};
 
@@ -47,16 +48,30 @@ pub async fn missing_permissions(client: &Client, namespace: &str) -> Result<Vec
 /// Tells what is missing until nothing is.
 pub(crate) async fn tell_permissions(client: Client, namespace: String, sender: Sender<ClusterInput>) {
     loop {
-        let (missing, pause) = match missing_permissions(&client, &namespace).await {
-            Ok(missing) => (missing, MISSING_PAUSE),
-            Err(error) => (vec![format!("asking for the rights in namespace {namespace}: {error}")], UNKNOWN_PAUSE),
-        };
-        let done = missing.is_empty();
-        let told = sender.send(ClusterInput::Permissions { namespace: namespace.clone(), missing }).await;
-        if done || told.is_err() {
+        let answer = missing_permissions(&client, &namespace).await;
+        let done = answer.as_ref().is_ok_and(Vec::is_empty);
+        let (missing, pause) = told(&namespace, answer);
+        for reason in &missing {
+            warn!(%namespace, %reason, "writing will fail");
+        }
+        let input = ClusterInput::Permissions { namespace: namespace.clone(), missing };
+        if sender.send(input).await.is_err() || done {
             return;
         }
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// What is told for an answer, and the pause before the next question.
+fn told(namespace: &str, answer: Result<Vec<String>, WriteError>) -> (Vec<String>, Duration) {
+    match answer {
+        Ok(missing) => (missing, MISSING_PAUSE),
+        // Who may not ask may still write: some clusters do not let everybody ask.
+        Err(error @ WriteError::Forbidden(_)) => {
+            warn!(%namespace, %error, "the rights to write cannot be asked for");
+            (Vec::new(), MISSING_PAUSE)
+        }
+        Err(error) => (vec![format!("asking for the rights in namespace {namespace}: {error}")], UNKNOWN_PAUSE),
     }
 }
 
