@@ -64,7 +64,6 @@ async fn a_silent_api_server_holds_nobody_for_longer_than_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes 100 s: two watches of 45 s have to come to their end"]
 async fn a_watch_that_ends_as_usual_is_no_failure_and_lists_nothing_again() {
     let cluster = block_in_place(start_cluster);
     let world = World::new(&cluster).await;
