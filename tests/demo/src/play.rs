@@ -44,17 +44,11 @@ impl<'a> Play<'a> {
     /// # Errors
     /// When it does not get so far in time, or is interrupted.
     pub fn adopt(&mut self, image: &str) -> Result<()> {
-        self.act("adoption", &format!("a plain Deployment of {REPLICAS} pods, and Aviary finds it"))?;
+        self.act("adoption", &format!("Aviary takes over a plain Deployment of {REPLICAS} pods, which serve on"))?;
         self.stage.deploy(image)?;
-        self.say(Line::new(format!("deployed {image}: {REPLICAS} queue workers that serve metrics")))?;
-        let deadline = Instant::now() + ACT_WITHIN;
-        while self.outsider.available() < REPLICAS as usize {
-            self.outsider.figures()?;
-            if Instant::now() > deadline {
-                bail!("{image} did not get {REPLICAS} pods available in {} s", ACT_WITHIN.as_secs());
-            }
-            self.interrupt.wait(LOOK_EVERY)?;
-        }
+        self.say(Line::new(format!("deployed {image}: {REPLICAS} queue workers, whose metrics Prometheus reads")))?;
+        self.wait_for_pods(&format!("{image} to get {REPLICAS} pods available"), |play| play.outsider.available())?;
+        self.wait_for_pods("Prometheus to see each pod", |play| play.stage.scraped())?;
         self.outsider.begin();
         self.stage.start_daemon()?;
         self.say(Line::new("started aviary run, with the rights of config/rbac.yaml and no more"))?;
@@ -89,6 +83,18 @@ impl<'a> Play<'a> {
         self.stage.drop_policy(built, name)?;
         self.say(Line::default().add(Style::Bold, format!("$ cp {built}.wasm policies/{name}.wasm")))?;
         self.end_release(image, begun)
+    }
+
+    fn wait_for_pods(&self, what: &str, count: impl Fn(&Self) -> usize) -> Result<()> {
+        let deadline = Instant::now() + ACT_WITHIN;
+        while count(self) < REPLICAS as usize {
+            self.outsider.figures()?;
+            if Instant::now() > deadline {
+                bail!("waited {} s for {what}", ACT_WITHIN.as_secs());
+            }
+            self.interrupt.wait(LOOK_EVERY)?;
+        }
+        Ok(())
     }
 
     fn begin_release(&mut self, title: &str, words: &str, image: &str) -> Result<(Instant, usize)> {

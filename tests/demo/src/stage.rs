@@ -2,6 +2,8 @@
 
 use std::env;
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use local_cluster::{Identity, LocalCluster, NodeAgent, Options, Prometheus};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The namespace of the demo's service.
 pub const NAMESPACE: &str = "shop";
@@ -22,6 +24,7 @@ const CONTAINER: &str = "worker";
 pub const REPLICAS: u32 = 5;
 
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 const LINES_OF_LOG: usize = 12;
 
 /// All that runs. When it is dropped, none of it does, and its files are gone.
@@ -100,6 +103,11 @@ impl Stage {
         self.cluster.apply(Identity::Ci, &manifest(image))
     }
 
+    /// How many pods Prometheus has samples of; none while it does not answer. It takes some seconds after its start.
+    pub fn scraped(&self) -> usize {
+        count_samples(&self.cluster.prometheus_url()).unwrap_or_default()
+    }
+
     /// Gives the Deployment another image, as a team's CI does. Returns the command.
     ///
     /// # Errors
@@ -158,6 +166,19 @@ impl Drop for Daemon {
         let _ = child.kill();
         let _ = child.wait();
     }
+}
+
+/// Of a metric that each worker serves.
+fn count_samples(prometheus: &str) -> Option<usize> {
+    let address = prometheus.strip_prefix("http://")?;
+    let mut connection = TcpStream::connect(address).ok()?;
+    connection.set_read_timeout(Some(ANSWERS_WITHIN)).ok()?;
+    connection.write_all(b"GET /api/v1/query?query=worker_events_total HTTP/1.0\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).ok()?;
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    let body: Value = serde_json::from_str(body).ok()?;
+    body["data"]["result"].as_array().map(Vec::len)
 }
 
 /// The demo's own folder in the repository.
