@@ -9,7 +9,6 @@ use std::{
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde_json::Value;
 
 use crate::{
     configuration::Configuration,
@@ -191,8 +190,7 @@ fn check(file: &std::path::Path, policies: Option<PathBuf>) -> Result<()> {
     let configuration = Configuration::load(file)?;
     let folder = policies.or_else(|| configuration.policies_folder.clone()).filter(|folder| folder.exists());
     run::load_policies(folder, &configuration, file)?;
-    let services: Vec<Value> = configuration.services.iter().map(|service| service.name.clone().into()).collect();
-    print(&format!("{}: good, {} services\n", file.display(), services.len()))
+    print(&format!("{}: good, {} services\n", file.display(), configuration.entries.len()))
 }
 
 /// Prints; a reader that has gone away is no error.

@@ -1,6 +1,7 @@
 //! Faults of a configuration: file, line, column, field path, what is wrong and the way out; as many as there are.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     path::{Path, PathBuf},
 };
@@ -14,8 +15,8 @@ pub struct Place {
     pub column: u64,
 }
 
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One thing that is wrong; in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     /// Where, if it is at a place in the file.
     pub place: Option<Place>,
@@ -29,13 +30,13 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults {
     file: PathBuf,
-    faults: Vec<Fault>,
+    faults: BTreeSet<Fault>,
 }
 
 impl Faults {
     /// Nothing is wrong yet.
     pub fn new(file: &Path) -> Self {
-        Self { file: file.to_owned(), faults: Vec::new() }
+        Self { file: file.to_owned(), faults: BTreeSet::new() }
     }
 
     /// One fault of a file as a whole.
@@ -47,13 +48,11 @@ impl Faults {
 
     /// Adds a fault, unless it has been said: defaults hold for many services.
     pub fn push(&mut self, fault: Fault) {
-        if !self.faults.contains(&fault) {
-            self.faults.push(fault);
-        }
+        self.faults.insert(fault);
     }
 
     /// How many things are wrong.
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.faults.len()
     }
 
@@ -66,9 +65,7 @@ impl Faults {
 impl fmt::Display for Faults {
     /// A line for each fault, in the order of the file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut faults: Vec<&Fault> = self.faults.iter().collect();
-        faults.sort_by_key(|fault| fault.place);
-        for (index, fault) in faults.into_iter().enumerate() {
+        for (index, fault) in self.faults.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }

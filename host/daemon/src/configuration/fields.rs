@@ -1,6 +1,6 @@
 //! Reading a mapping field by field: types, unknown names with the nearest known one, and faults in all of them at once.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use super::{
     document::{Key, Node, Value, join},
@@ -9,6 +9,10 @@ use super::{
 
 /// How alike two names must be, from 0 to 1, for one to be suggested for the other.
 const ALIKE: f64 = 0.6;
+/// The most characters of a name that is compared with others.
+const LONGEST_SUGGESTED: usize = 64;
+/// How many names are compared with one.
+const MOST_SUGGESTED: usize = 1000;
 
 /// What can be read from a node; a fault is said and gives nothing.
 pub trait FromNode: Sized {
@@ -31,6 +35,11 @@ impl<T> Placed<T> {
     /// Says that something is wrong with it.
     pub fn fault(&self, faults: &mut Faults, message: impl Into<String>) {
         faults.push(Fault { place: Some(self.place), path: self.path.clone(), message: message.into() });
+    }
+
+    /// Another value at the same place.
+    pub fn map<U>(self, other: impl FnOnce(T) -> U) -> Placed<U> {
+        Placed { place: self.place, path: self.path, value: other(self.value) }
     }
 
     /// The value, if `accepted`; else the fault is said.
@@ -72,6 +81,11 @@ impl<'a> Fields<'a> {
         Some(Self { node, entries, known: Vec::new(), faults_before: faults.len(), faults })
     }
 
+    /// Whether a field is there and not empty.
+    pub fn has(&self, name: &str) -> bool {
+        self.entries.iter().any(|(key, node)| key.name == name && node.value != Value::Null)
+    }
+
     /// A field that may be absent or empty.
     pub fn optional<T: FromNode>(&mut self, name: &'static str) -> Option<T> {
         self.known.push(name);
@@ -81,8 +95,7 @@ impl<'a> Fields<'a> {
 
     /// A field that must be there; `remedy` says what to write.
     pub fn required<T: FromNode>(&mut self, name: &'static str, remedy: &str) -> Option<T> {
-        let present = self.entries.iter().any(|(key, node)| key.name == name && node.value != Value::Null);
-        if !present {
+        if !self.has(name) {
             let path = join(&self.node.path, name);
             self.faults.push(Fault { place: Some(self.node.place), path, message: format!("is missing: {remedy}") });
         }
@@ -108,15 +121,19 @@ fn remedy(name: &str, known: &[&'static str]) -> String {
 }
 
 /// The known name that `name` is most probably meant to be.
-pub fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    if name.len() > LONGEST_SUGGESTED {
+        return None;
+    }
     let name = name.replace('_', "-").to_lowercase();
     let likeness = |known: &str| strsim::normalized_damerau_levenshtein(&name, known);
-    let likeness = |candidate: &'static str| {
+    let likeness = |candidate: &'a str| {
         let joined = strsim::normalized_damerau_levenshtein(&name, &candidate.replace('-', ""));
         (candidate, likeness(candidate).max(joined))
     };
     known
         .iter()
+        .take(MOST_SUGGESTED)
         .map(|candidate| likeness(candidate))
         .filter(|(_, alike)| *alike >= ALIKE)
         .max_by(|one, other| one.1.total_cmp(&other.1))
@@ -212,20 +229,52 @@ impl<T: FromNode> FromNode for Vec<T> {
     }
 }
 
-/// A policy's or metric's parameters: any mapping, as JSON.
+/// A mapping whose names are free, in the order of the file.
+#[derive(Debug, Clone)]
+pub struct Named<T>(pub Vec<(Placed<String>, T)>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: FromNode> FromNode for Named<T> {
+    /// Values that cannot be read are left out, their faults said.
+    fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
+        let Value::Mapping(entries) = &node.value else {
+            node.fault(faults, format!("is {}, not a mapping: write each as name: and its fields", node.value.word()));
+            return None;
+        };
+        let named =
+            |key: &Key, node: &Node| Placed { place: key.place, path: node.path.clone(), value: key.name.clone() };
+        let read = entries.iter().filter_map(|(key, node)| Some((named(key, node), T::from_node(node, faults)?)));
+        Some(Self(read.collect()))
+    }
+}
+
+/// A policy's or metric's parameters: any mapping, as JSON, each with its place.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Parameters(pub serde_json::Map<String, serde_json::Value>);
+pub struct Parameters(pub BTreeMap<String, Placed<serde_json::Value>>);
+
+impl Parameters {
+    /// As a policy gets them.
+    pub fn json(&self) -> serde_json::Value {
+        self.0.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect()
+    }
+}
 
 impl FromNode for Parameters {
     fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        if !matches!(node.value, Value::Mapping(_)) {
+        let Value::Mapping(entries) = &node.value else {
             node.fault(faults, format!("is {}, not a mapping: write parameters as name: value", node.value.word()));
             return None;
-        }
-        match json(node, faults) {
-            serde_json::Value::Object(parameters) => Some(Self(parameters)),
-            _ => None,
-        }
+        };
+        let mut one = |key: &Key, node: &Node| {
+            let value = json(node, faults);
+            (key.name.clone(), Placed { place: key.place, path: node.path.clone(), value })
+        };
+        Some(Self(entries.iter().map(|(key, node)| one(key, node)).collect()))
     }
 }
 

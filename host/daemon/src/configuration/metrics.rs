@@ -8,12 +8,19 @@ use aviary_core::{
 };
 use aviary_metrics::{MetricFault, validate_metric};
 
-use super::{Source, fault::Faults, fields::Placed, raw::Metric};
+use super::{fault::Faults, fields::Placed, raw::Metric};
 
 const WINDOW: Duration = Duration::from_secs(60);
 
+/// A metric with the fields that say so.
+#[derive(Debug, Clone)]
+pub struct CheckedMetric {
+    pub settings: MetricSettings,
+    pub written: Metric,
+}
+
 /// Validates a list of metrics; the faulty ones are left out.
-pub fn metrics(raw: Vec<Placed<Metric>>, faults: &mut Faults) -> Vec<(MetricSettings, Source)> {
+pub fn metrics(raw: Vec<Placed<Metric>>, faults: &mut Faults) -> Vec<Placed<CheckedMetric>> {
     let mut names = BTreeSet::new();
     for name in raw.iter().filter_map(|metric| metric.value.name.as_ref()) {
         if !names.insert(name.value.clone()) {
@@ -26,29 +33,32 @@ pub fn metrics(raw: Vec<Placed<Metric>>, faults: &mut Faults) -> Vec<(MetricSett
     raw.into_iter().filter_map(|metric| one(metric, faults)).collect()
 }
 
-fn one(raw: Placed<Metric>, faults: &mut Faults) -> Option<(MetricSettings, Source)> {
+fn one(raw: Placed<Metric>, faults: &mut Faults) -> Option<Placed<CheckedMetric>> {
     check_limits(&raw.value, faults);
     let (source, kind) = (source(&raw, faults), kind(&raw, faults));
-    let place = Source { place: raw.place, path: raw.path };
     let (text, source) = source?;
-    let settings = MetricSettings {
-        name: raw.value.name?.value,
-        unit: raw.value.unit.unwrap_or_default(),
-        source,
-        kind: kind?,
-        better: raw.value.better.unwrap_or_default(),
-        min: raw.value.min.map(|min| min.value),
-        max: raw.value.max.map(|max| max.value),
-        window: raw.value.window.as_ref().map_or(WINDOW, |window| window.value),
-        parameters: raw.value.parameters.0.into(),
-    };
+    let settings = settings(&raw.value, source, kind?)?;
     if let Err(fault) = validate_metric(&settings) {
         match (&fault, &raw.value.window) {
             (MetricFault::Window(_), Some(window)) => window.fault(faults, fault.to_string()),
             _ => text.fault(faults, fault.to_string()),
         }
     }
-    Some((settings, place))
+    Some(raw.map(|written| CheckedMetric { settings, written }))
+}
+
+fn settings(raw: &Metric, source: MetricSource, kind: MetricKind) -> Option<MetricSettings> {
+    Some(MetricSettings {
+        name: raw.name.as_ref()?.value.clone(),
+        unit: raw.unit.as_ref().map(|unit| unit.value.clone()).unwrap_or_default(),
+        source,
+        kind,
+        better: raw.better.as_ref().map(|better| better.value).unwrap_or_default(),
+        min: raw.min.as_ref().map(|min| min.value),
+        max: raw.max.as_ref().map(|max| max.value),
+        window: raw.window.as_ref().map_or(WINDOW, |window| window.value),
+        parameters: raw.parameters.json(),
+    })
 }
 
 fn check_limits(raw: &Metric, faults: &mut Faults) {

@@ -1,26 +1,34 @@
 //! The configuration file: read strictly, validated as a whole, and every fault said with its place and the way out.
 
 mod document;
+mod entry;
 mod fault;
 mod fields;
+mod glob;
+mod layers;
 mod metrics;
+mod names;
 mod prometheus;
 mod raw;
+mod selector;
 mod services;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod units;
+mod which;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use aviary_core::settings::Settings;
 use aviary_metrics::PrometheusSettings;
 
-pub use fault::{Fault, Faults, Place};
+pub use entry::{Entry, Which};
+pub use fault::Faults;
+pub use layers::{InForce, Layer, Source};
 
 /// Everything the configuration file says, validated but for the policies, which have a say of their own.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,52 +41,8 @@ pub struct Configuration {
     pub listen: Option<SocketAddr>,
     /// Where the control socket is.
     pub socket: Option<PathBuf>,
-    /// At least one, each with a namespace and name of its own.
-    pub services: Vec<ServiceConfiguration>,
-}
-
-/// One service by name.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ServiceConfiguration {
-    /// Its Kubernetes namespace.
-    pub namespace: String,
-    /// The name of its Deployment.
-    pub name: String,
-    /// What holds for it: its own settings, else the file's defaults, else Aviary's.
-    pub settings: Settings,
-    /// Where in the file those stand that only a policy can judge.
-    pub places: Places,
-}
-
-/// Where in the file a service's policies and metrics stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
-    /// The service itself.
-    pub service: Source,
-    /// `settings.classifier`.
-    pub classifier: Source,
-    /// One for each of `settings.analyzers`.
-    pub analyzers: Vec<Source>,
-    /// `settings.progression`.
-    pub progression: Source,
-    /// One for each of `settings.metrics`.
-    pub metrics: Vec<Source>,
-}
-
-/// A part of the file: where it is and which field it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Where its value begins; that of the service for Aviary's own defaults.
-    pub place: Place,
-    /// Such as `services[0].analyzers[1]`.
-    pub path: String,
-}
-
-impl Source {
-    /// A fault found here later, in the words of the others.
-    pub fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault { place: Some(self.place), path: self.path.clone(), message: message.into() }
-    }
+    /// `services:` in the order of the file, at least one; no two are about the same name.
+    pub entries: Vec<Entry>,
 }
 
 impl Configuration {
@@ -106,5 +70,34 @@ impl Configuration {
             Some(configuration) if faults.is_empty() => Ok(configuration),
             _ => Err(faults),
         }
+    }
+    /// Every namespace with services, sorted, each once.
+    pub fn namespaces(&self) -> Vec<String> {
+        let namespaces: BTreeSet<&String> = self.entries.iter().map(|entry| &entry.namespace).collect();
+        namespaces.into_iter().cloned().collect()
+    }
+
+    /// Namespace and name of every service that is configured by name, whether its Deployment is there or not.
+    pub fn named(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().filter_map(|entry| Some((entry.namespace.as_str(), entry.name()?)))
+    }
+
+    /// What holds for a Deployment, if Aviary is to care for it: an entry by name goes before patterns, and among those the
+    /// first of the file. Whether the Deployment is one of Aviary's own copies is not looked at.
+    pub fn service(&self, namespace: &str, name: &str, labels: &BTreeMap<String, String>) -> Option<&Entry> {
+        self.matching(namespace, name, labels).next()
+    }
+
+    /// All entries that are about a Deployment; the first of them holds.
+    pub fn matching(
+        &self,
+        namespace: &str,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> impl Iterator<Item = &Entry> {
+        let matching: Vec<&Entry> =
+            self.entries.iter().filter(|entry| entry.matches(namespace, name, labels)).collect();
+        let by = |named: bool| matching.clone().into_iter().filter(move |entry| entry.name().is_some() == named);
+        by(true).chain(by(false))
     }
 }

@@ -10,11 +10,12 @@ use aviary_core::{
 use super::{
     document::{Node, Value},
     fault::Faults,
-    fields::{Fields, FromNode, Parameters, Placed, nearest},
+    fields::{Fields, FromNode, Named, Parameters, Placed, nearest},
 };
 
 /// What to do where no service is named.
 pub const NO_SERVICE: &str = "name at least one, with name and namespace";
+const NO_NAME: &str = "is about no Deployment: give the name of one, or names or selector for all that match";
 
 /// The whole file.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub struct File {
     pub listen: Option<SocketAddr>,
     pub socket: Option<PathBuf>,
     pub defaults: Overrides,
+    pub groups: Named<Overrides>,
     pub services: Option<Placed<Vec<Placed<Service>>>>,
 }
 
@@ -63,11 +65,15 @@ pub struct Policies {
 #[derive(Debug, Clone)]
 pub struct Service {
     pub name: Option<Placed<String>>,
+    pub names: Option<Placed<String>>,
+    pub except: Option<Placed<Vec<Placed<String>>>>,
+    pub selector: Option<Placed<String>>,
     pub namespace: Option<Placed<String>>,
+    pub group: Option<Placed<String>>,
     pub overrides: Overrides,
 }
 
-/// What may stand in `defaults:` and in each service.
+/// What may stand in `defaults:`, in each group and in each service.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     pub step: Option<Placed<Amount>>,
@@ -80,12 +86,12 @@ pub struct Overrides {
     pub failure_window: Option<Placed<Duration>>,
     pub ready_deadline: Option<Placed<Duration>>,
     pub longest_step: Option<Placed<Duration>>,
-    pub on_rollback: Option<OnRollback>,
-    pub shared_claims: Option<bool>,
+    pub on_rollback: Option<Placed<OnRollback>>,
+    pub shared_claims: Option<Placed<bool>>,
     pub classifier: Option<Placed<Policy>>,
     pub analyzers: Option<Placed<Vec<Placed<Policy>>>>,
     pub progression: Option<Placed<Policy>>,
-    pub metrics: Option<Vec<Placed<Metric>>>,
+    pub metrics: Option<Placed<Vec<Placed<Metric>>>>,
 }
 
 /// A policy by name.
@@ -103,8 +109,8 @@ pub struct Metric {
     pub query: Option<Placed<String>>,
     pub condition: Option<Placed<String>>,
     pub kind: Option<Placed<MetricKind>>,
-    pub unit: Option<String>,
-    pub better: Option<Better>,
+    pub unit: Option<Placed<String>>,
+    pub better: Option<Placed<Better>>,
     pub min: Option<Placed<f64>>,
     pub max: Option<Placed<f64>>,
     pub window: Option<Placed<Duration>>,
@@ -121,6 +127,7 @@ impl File {
             listen: fields.optional("listen"),
             socket: fields.optional("socket"),
             defaults: fields.optional("defaults").unwrap_or_default(),
+            groups: fields.optional("groups").unwrap_or_default(),
             services: fields.required("services", NO_SERVICE),
         };
         fields.end();
@@ -182,11 +189,19 @@ impl FromNode for Service {
     fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(node, faults)?;
         let service = Self {
-            name: fields.required("name", "write the name of its Deployment"),
+            name: fields.optional("name"),
+            names: fields.optional("names"),
+            except: fields.optional("except"),
+            selector: fields.optional("selector"),
             namespace: fields.required("namespace", "write the namespace of its Deployment"),
+            group: fields.optional("group"),
             overrides: Overrides::take(&mut fields),
         };
+        let named = ["name", "names", "selector"].iter().any(|field| fields.has(field));
         fields.end();
+        if !named {
+            node.fault(faults, NO_NAME);
+        }
         Some(service)
     }
 }

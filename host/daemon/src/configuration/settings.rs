@@ -1,14 +1,13 @@
-//! What may stand in `defaults:` and in a service, each field checked by itself.
+//! What may stand in `defaults:`, in a group and in a service, each field checked by itself.
 
 use std::time::Duration;
 
-use aviary_core::settings::{Amount, MetricSettings, PolicyChoice};
+use aviary_core::settings::Amount;
 
 use super::{
-    Source,
     fault::Faults,
-    fields::Placed,
-    metrics,
+    fields::{Parameters, Placed},
+    metrics::{self, CheckedMetric},
     raw::{Overrides, Policy},
 };
 
@@ -19,17 +18,21 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A policy that was chosen and where.
-pub type Chosen = (PolicyChoice, Source);
+/// A policy that was chosen.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    pub name: String,
+    pub parameters: Parameters,
+}
 
 /// Overrides of which the policies and metrics are validated.
 #[derive(Debug, Clone, Default)]
 pub struct Checked {
     pub plain: Overrides,
-    pub classifier: Option<Chosen>,
-    pub analyzers: Option<Vec<Chosen>>,
-    pub progression: Option<Chosen>,
-    pub metrics: Option<Vec<(MetricSettings, Source)>>,
+    pub classifier: Option<Placed<Choice>>,
+    pub analyzers: Option<Placed<Vec<Placed<Choice>>>>,
+    pub progression: Option<Placed<Choice>>,
+    pub metrics: Option<Placed<Vec<Placed<CheckedMetric>>>>,
 }
 
 /// Checks each field by itself.
@@ -43,13 +46,13 @@ pub fn check(mut raw: Overrides, faults: &mut Faults) -> Checked {
         if analyzers.value.is_empty() {
             analyzers.fault(faults, "is an empty list: name at least one policy, such as health");
         }
-        analyzers.value.into_iter().filter_map(|policy| choice(policy, faults)).collect()
+        analyzers.map(|list| list.into_iter().filter_map(|policy| choice(policy, faults)).collect())
     });
     Checked {
         classifier: raw.classifier.take().and_then(|policy| choice(policy, faults)),
         analyzers,
         progression: raw.progression.take().and_then(|policy| choice(policy, faults)),
-        metrics: raw.metrics.take().map(|metrics| metrics::metrics(metrics, faults)),
+        metrics: raw.metrics.take().map(|list| list.map(|list| metrics::metrics(list, faults))),
         plain: raw,
     }
 }
@@ -86,12 +89,12 @@ fn check_durations(raw: &Overrides, faults: &mut Faults) {
     }
 }
 
-fn choice(raw: Placed<Policy>, faults: &mut Faults) -> Option<Chosen> {
+fn choice(raw: Placed<Policy>, faults: &mut Faults) -> Option<Placed<Choice>> {
     let name = raw.value.policy?;
     let plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     let accepted = name.value.chars().all(plain) && name.value.starts_with(|first: char| first.is_ascii_alphanumeric());
     let name =
         name.accept(accepted, faults, "is not the name of a policy: write its file's name without folder and .wasm")?;
-    let choice = PolicyChoice { name, parameters: raw.value.parameters.0.into() };
-    Some((choice, Source { place: raw.place, path: raw.path }))
+    let choice = Choice { name, parameters: raw.value.parameters };
+    Some(Placed { place: raw.place, path: raw.path, value: choice })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aviary_core::settings::Amount;
+use aviary_core::{settings::Amount, time::humane};
 use jiff::{SignedDuration, fmt::friendly::SpanParser};
 
 use super::{
@@ -39,6 +39,17 @@ pub fn percent(text: &str) -> Result<f64, String> {
         None => {
             Err(format!("{text:?} is neither a share nor a number of pods: write one such as 20%, or 2 without quotes"))
         }
+    }
+}
+
+/// A duration as `duration` reads it, exact to the millisecond.
+pub fn duration_text(duration: Duration) -> String {
+    let seconds = Duration::from_secs(duration.as_secs());
+    match duration.subsec_millis() {
+        0 if duration.is_zero() => "0s".to_owned(),
+        0 => humane(seconds),
+        milliseconds if seconds.is_zero() => format!("{milliseconds}ms"),
+        milliseconds => format!("{}{milliseconds}ms", humane(seconds)),
     }
 }
 

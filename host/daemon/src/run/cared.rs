@@ -57,9 +57,9 @@ pub struct Cared {
 }
 
 impl Cared {
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Arc<Settings>) -> Self {
         Self {
-            settings: Arc::new(settings),
+            settings,
             state: RecordState::Absent,
             version: None,
             shown: false,

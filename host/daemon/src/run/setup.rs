@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use aviary_cluster::{ServiceKey, connect, watch_namespace};
+use aviary_core::settings::PolicyChoice;
 use aviary_metrics::Prometheus;
 use aviary_policy::{Kind, Limits, Policies, Use};
 use tokio::{
@@ -15,7 +16,7 @@ use tracing::info;
 
 use super::{Daemon, Inputs, cared::Cared, now, policies};
 use crate::{
-    configuration::{Configuration, Faults},
+    configuration::{Configuration, Entry, Faults, Source},
     control::server::Socket,
     health,
     judging::Judges,
@@ -54,16 +55,16 @@ pub async fn run(options: Options) -> Result<()> {
     let (notices_sender, notices) = mpsc::channel(16);
     let (not_ready, readiness) = watch::channel(vec!["the watches have not started yet".to_owned()]);
     let mut tasks = JoinSet::new();
-    let namespaces = namespaces(&configuration);
+    let namespaces = configuration.namespaces();
     namespaces.iter().for_each(|namespace| watch_namespace(&client, namespace, &cluster_sender, &mut tasks));
     tasks.spawn(socket.serve(asked_sender));
     if let Some(address) = options.listen.or(configuration.listen) {
         health::serve(address, readiness, &mut tasks).await?;
     }
     let _watcher = folder.map(|folder| policies::follow(folder, policies.clone(), notices_sender)).transpose()?;
-    info!(services = configuration.services.len(), version = env!("CARGO_PKG_VERSION"), "aviary runs");
+    info!(services = configuration.entries.len(), version = env!("CARGO_PKG_VERSION"), "aviary runs");
     let judges = Judges { policies, prometheus };
-    let services = cared(configuration);
+    let services = cared(&configuration);
     let daemon = Daemon {
         client,
         judges,
@@ -81,16 +82,12 @@ pub async fn run(options: Options) -> Result<()> {
     Ok(())
 }
 
-fn cared(configuration: Configuration) -> std::collections::BTreeMap<ServiceKey, Cared> {
-    let services = configuration.services.into_iter();
-    services.map(|service| (ServiceKey::new(service.namespace, service.name), Cared::new(service.settings))).collect()
-}
-
-fn namespaces(configuration: &Configuration) -> Vec<String> {
-    let mut namespaces: Vec<String> = configuration.services.iter().map(|service| service.namespace.clone()).collect();
-    namespaces.sort();
-    namespaces.dedup();
-    namespaces
+fn cared(configuration: &Configuration) -> std::collections::BTreeMap<ServiceKey, Cared> {
+    let one = |(namespace, name)| {
+        let entry = configuration.service(namespace, name, &Default::default())?;
+        Some((ServiceKey::new(namespace, name), Cared::new(entry.settings.clone())))
+    };
+    configuration.named().filter_map(one).collect()
 }
 
 /// The built-in policies and those of the folder, with every parameter of the configuration held against them.
@@ -112,30 +109,31 @@ pub fn load_policies(
         policies.scan(&folder).iter().for_each(|notice| info!("{notice}"));
     }
     let mut faults = Faults::new(file);
-    for service in &configuration.services {
-        let (settings, places) = (&service.settings, &service.places);
-        let analyzers =
-            settings.analyzers.iter().zip(&places.analyzers).map(|(choice, place)| (Kind::Analyzer, choice, place));
-        let others = [
-            (Kind::Classifier, &settings.classifier, &places.classifier),
-            (Kind::Progression, &settings.progression, &places.progression),
-        ];
-        for (kind, choice, place) in analyzers.chain(others) {
+    for entry in &configuration.entries {
+        for (kind, choice, source) in choices(entry) {
             if let Err(error) = policies.validate(kind, &choice.name, &choice.parameters) {
-                faults.push(place.fault(error.to_string()));
+                faults.push(source.fault(error.to_string()));
             }
         }
     }
     if faults.is_empty() { Ok(policies) } else { Err(faults.into()) }
 }
 
+/// The policies of an entry, and where each is chosen.
+fn choices(entry: &Entry) -> impl Iterator<Item = (Kind, &PolicyChoice, &Source)> {
+    let (settings, holds) = (&entry.settings, &entry.in_force);
+    let analyzers = settings.analyzers.iter().zip(&holds.analyzers.value);
+    let analyzers = analyzers.map(|(choice, sourced)| (Kind::Analyzer, choice, &sourced.source));
+    analyzers.chain([
+        (Kind::Classifier, &settings.classifier, &holds.classifier.source),
+        (Kind::Progression, &settings.progression, &holds.progression.source),
+    ])
+}
+
 fn uses(configuration: &Configuration) -> Vec<Use> {
-    let of_service = |service: &crate::configuration::ServiceConfiguration| {
-        let by = format!("{}/{}", service.namespace, service.name);
-        let settings = &service.settings;
-        let analyzers = settings.analyzers.iter().map(|choice| (Kind::Analyzer, choice));
-        let others = [(Kind::Classifier, &settings.classifier), (Kind::Progression, &settings.progression)];
-        let uses = analyzers.chain(others).map(|(kind, choice)| Use {
+    let of_entry = |entry: &Entry| {
+        let by = entry.to_string();
+        let uses = choices(entry).map(|(kind, choice, _)| Use {
             by: by.clone(),
             kind,
             policy: choice.name.clone(),
@@ -143,7 +141,7 @@ fn uses(configuration: &Configuration) -> Vec<Use> {
         });
         uses.collect::<Vec<_>>()
     };
-    configuration.services.iter().flat_map(of_service).collect()
+    configuration.entries.iter().flat_map(of_entry).collect()
 }
 
 fn stop_signal() -> Result<watch::Receiver<bool>> {

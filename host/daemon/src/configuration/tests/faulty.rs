@@ -31,7 +31,7 @@ fn unknown_fields_are_said_with_the_nearest_known_one() {
         ),
         (
             "xyz: 1",
-            r#"1:1: xyz: unknown field "xyz": known here are prometheus, policies, listen, socket, defaults, services"#,
+            r#"1:1: xyz: unknown field "xyz": known here are prometheus, policies, listen, socket, defaults, groups, services"#,
         ),
     ]);
 }
@@ -264,7 +264,7 @@ services:
     let said = "\
 /etc/aviary.yaml:3:5: services[0]: longest-step 1h leaves no time for warm-up 2m and 1000 checks every 30s: make it longer
 /etc/aviary.yaml:3:11: services[0].name: \"Foo\" is not a name in kubernetes: use up to 253 lowercase letters, digits and dashes, with a letter or digit at both ends
-/etc/aviary.yaml:6:5: services[1].name: is missing: write the name of its Deployment
+/etc/aviary.yaml:6:5: services[1]: is about no Deployment: give the name of one, or names or selector for all that match
 /etc/aviary.yaml:6:16: services[1].namespace: \"shop.eu\" is not a name in kubernetes: use up to 63 lowercase letters, digits and dashes, with a letter or digit at both ends
 /etc/aviary.yaml:8:87: services[3].tolerated-failures: is for the progression breakpoint, but mine is chosen: give it in its parameters
 /etc/aviary.yaml:9:12: services[4].name: shop/foo is configured twice: remove one of them

@@ -10,7 +10,7 @@ use aviary_metrics::{ClientCertificate, Credentials};
 use serde_json::json;
 
 use super::{
-    super::{Faults, Place, Source},
+    super::{Faults, Layer, Source, fault::Place},
     EXAMPLE, SERVICE, good,
 };
 
@@ -18,12 +18,12 @@ use super::{
 fn what_is_left_out_has_the_values_of_the_example() {
     let example = good(EXAMPLE);
     let plain = good(SERVICE);
-    let (shown, plain) = (&example.services[0].settings, &plain.services[0].settings);
+    let (shown, plain) = (&example.entries[0].settings, &plain.entries[0].settings);
     let parameters = json!({ "canary-pointers": [], "direct-images": [] });
     assert_eq!(shown.classifier.parameters, parameters);
-    let mut shown = Settings { metrics: Vec::new(), ..shown.clone() };
+    let mut shown = Settings { metrics: Vec::new(), ..(**shown).clone() };
     shown.classifier.parameters = json!({});
-    assert_eq!(&shown, plain);
+    assert_eq!(shown, **plain);
     assert_eq!(
         plain.progression.parameters,
         json!({ "passes": 3, "tolerated-failures": 1, "failure-window": 600_000 })
@@ -36,7 +36,7 @@ fn the_example_means_what_it_says() {
     assert_eq!(example.listen.map(|address| address.port()), Some(8080));
     assert_eq!(example.socket.as_deref(), Some(Path::new("/run/aviary/aviary.sock")));
     assert_eq!(example.policies_folder.as_deref(), Some(Path::new("/etc/aviary/policies")));
-    let [orders, payments] = example.services.as_slice() else { panic!("two services") };
+    let [orders, payments] = example.entries.as_slice() else { panic!("two services") };
     let [errors] = orders.settings.metrics.as_slice() else { panic!("one metric") };
     assert!(matches!(&errors.source, MetricSource::Series(text) if text.starts_with("worker_errors_total{")));
     assert_eq!((errors.kind, errors.better, errors.max), (MetricKind::Counter, Better::Lower, Some(0.5)));
@@ -88,7 +88,7 @@ services:
     let password_file = "/etc/secret/password".into();
     assert_eq!(prometheus.credentials, Credentials::Basic { username: "a".to_owned(), password_file });
     assert_eq!(configuration.policies_folder.as_deref(), Some(Path::new("/etc/mine")));
-    let [a, b, c] = configuration.services.as_slice() else { panic!("three services") };
+    let [a, b, c] = configuration.entries.as_slice() else { panic!("three services") };
     let parameters =
         json!({ "passes": 7, "tolerated-failures": 1, "failure-window": 1_200_000, "inconclusive": "pause" });
     assert_eq!(a.settings.progression.parameters, parameters);
@@ -98,13 +98,17 @@ services:
     assert_eq!(c.settings.progression.parameters["passes"], 5);
     assert_eq!((b.settings.metrics.len(), c.settings.metrics.len()), (2, 2));
     assert_eq!(
-        b.places.progression,
-        Source { place: Place { line: 11, column: 45 }, path: "services[1].progression".into() }
+        b.in_force.progression.source,
+        Source {
+            layer: Layer::Entry(1),
+            place: Place { line: 11, column: 45 },
+            path: "services[1].progression".into()
+        }
     );
-    assert_eq!(b.places.classifier.path, "services[1]");
-    assert_eq!(a.places.progression.path, "defaults.progression");
-    assert_eq!(b.places.metrics[1].path, "defaults.metrics[1]");
+    assert_eq!(b.in_force.classifier.source.path, "services[1]");
+    assert_eq!(a.in_force.progression.source.path, "defaults.progression");
+    assert_eq!(b.in_force.metrics.value[1].source.path, "defaults.metrics[1]");
     let mut faults = Faults::new(Path::new("/etc/aviary.yaml"));
-    faults.push(b.places.progression.fault("mine says no: ask it nicely"));
+    faults.push(b.in_force.progression.source.fault("mine says no: ask it nicely"));
     assert_eq!(faults.to_string(), "/etc/aviary.yaml:11:45: services[1].progression: mine says no: ask it nicely");
 }

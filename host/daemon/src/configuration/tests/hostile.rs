@@ -37,7 +37,7 @@ proptest! {
         prop_assert_eq!(units::percent(&format!("{percent}%")), Ok(percent));
         if pods > 0 {
             let text = format!("services: [{{name: foo, namespace: shop, step: {pods}}}]");
-            prop_assert_eq!(good(&text).services[0].settings.step, Amount::Pods(pods));
+            prop_assert_eq!(good(&text).entries[0].settings.step, Amount::Pods(pods));
         }
     }
 

@@ -3,6 +3,8 @@
 mod faulty;
 mod good;
 mod hostile;
+mod layers;
+mod patterns;
 
 use std::path::Path;
 
