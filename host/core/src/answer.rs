@@ -40,7 +40,8 @@ pub enum Answer {
     },
 }
 
-/// The record after `answer`, with what is to be said; nothing where the answer is too late.
+/// The record after `answer`, with what is to be said; nothing where the answer is too late. `settings` are those that the
+/// configuration gives the service.
 #[must_use]
 pub fn answered(record: &Record, settings: &Settings, answer: Answer, now: Timestamp) -> Option<(Record, Vec<Note>)> {
     match answer {
@@ -48,7 +49,7 @@ pub fn answered(record: &Record, settings: &Settings, answer: Answer, now: Times
             Some(classified(record, settings, digest, *candidate, &classification, now))
         }
         Answer::Checked { epoch, evidence, check, said } if epoch == record.epoch => {
-            checked(record, settings, evidence, *check, said, now)
+            checked(record, &record.settings_in_force(settings), evidence, *check, said, now)
         }
         _ => None,
     }
@@ -118,6 +119,7 @@ fn begin(
         digest,
         reason: classification.reason.clone(),
         started: now,
+        settings: Some(settings.clone()),
         step: 1,
         size,
         step_started: now,

@@ -1,9 +1,12 @@
 //! The record: all that must be remembered of a service, one versioned JSON document, written ahead of every act.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     judge::{Check, Move, PolicyIdentity, Scaling},
+    settings::Settings,
     spec::{Digest, Spec},
     time::Timestamp,
 };
@@ -177,6 +180,9 @@ pub struct Rollout {
     pub reason: String,
     /// When it began.
     pub started: Timestamp,
+    /// What held for the service then; nothing in records of before this was remembered.
+    #[serde(default)]
+    pub settings: Option<Settings>,
     /// From 1.
     pub step: u32,
     /// Pods of the canary in this step.
@@ -323,6 +329,16 @@ impl Record {
             Phase::Canary(rollout) | Phase::Promoting(rollout) => Some(rollout),
             Phase::RollingBack(rollback) => Some(&rollback.rollout),
             _ => None,
+        }
+    }
+
+    /// What holds now that the configuration says `current`: a rollout under way goes on with what it began with, but for
+    /// what is stricter by now.
+    #[must_use]
+    pub fn settings_in_force<'a>(&self, current: &'a Settings) -> Cow<'a, Settings> {
+        match self.rollout().and_then(|rollout| rollout.settings.as_ref()) {
+            Some(began) if began != current => Cow::Owned(began.or_stricter(current, self.replicas)),
+            _ => Cow::Borrowed(current),
         }
     }
 

@@ -9,6 +9,11 @@ use crate::{
     time::millis,
 };
 
+mod stricter;
+
+/// The built-in progression, to which the configuration's passes and failures are parameters.
+pub const BREAKPOINT: &str = "breakpoint";
+
 /// A number of pods, or a share of N.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -75,7 +80,8 @@ pub struct MetricSettings {
     pub parameters: serde_json::Value,
 }
 
-/// Everything that holds for one service.
+/// Everything that holds for one service. Records keep those of a rollout under way: a field that comes later needs a default
+/// for reading.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// By how much the canary grows in a step.

@@ -4,11 +4,13 @@
 
 mod world;
 
+use std::time::Duration;
+
 use aviary_core::{
     command::{Command, commanded},
     judge::{Outcome, Track},
     plan::RecordState,
-    record::Phase,
+    record::{Phase, Record},
     replicas::Sizes,
     settings::{Amount, OnRollback},
 };
@@ -217,6 +219,83 @@ fn the_copies_outlive_a_deleted_original_by_the_grace() {
     assert_eq!((world.deployments.len(), &world.record), (0, &RecordState::Absent));
 }
 
+fn canary_sizes(world: &mut World) -> Vec<u64> {
+    let mut sizes = Vec::new();
+    world.settle(|world| {
+        let canary = world.deployments.get(&Track::Canary);
+        sizes.extend(canary.map(|canary| canary.spec["replicas"].as_u64().unwrap()));
+    });
+    sizes.dedup();
+    sizes
+}
+
+type Reload = fn(&mut World);
+
+#[test]
+fn a_rollout_goes_on_with_what_it_began_with_and_only_gets_stricter() {
+    let loosened = |world: &mut World| {
+        (world.settings.step, world.settings.break_point) = (Amount::Percent(100.0), Amount::Percent(10.0));
+        (world.settings.warm_up, world.settings.analyzers) = (Duration::ZERO, Vec::new());
+    };
+    let tightened = |world: &mut World| {
+        (world.settings.step, world.settings.break_point) = (Amount::Percent(10.0), Amount::Percent(50.0));
+    };
+    let left_alone = |_: &mut World| {};
+    let table: [(&str, Reload, &[u64]); 3] = [
+        ("left alone", left_alone, &[0, 2, 4, 1]),
+        ("loosened", loosened, &[0, 2, 4, 1]),
+        ("tightened", tightened, &[0, 2, 3, 4, 5]),
+    ];
+    for (what, reload, sizes) in table {
+        let mut world = adopted(10, QUARTER);
+        world.apply("worker:v2", None);
+        while !matches!(world.record().phase, Phase::Canary(_)) {
+            world.tick();
+        }
+        reload(&mut world);
+        let seen = canary_sizes(&mut world);
+        assert!(world.steady() && world.said("Promoted"), "{what}: {:#?}", world.notes);
+        assert!(seen.starts_with(sizes), "{what}: {seen:?}");
+        world.apply("worker:v3", None);
+        let seen = canary_sizes(&mut world);
+        let first = Sizes::new(&world.settings, 10).next_step(0);
+        assert!(seen.contains(&first.into()), "{what}: the next rollout begins with the current ones: {seen:?}");
+    }
+}
+
+#[test]
+fn what_says_nothing_of_the_candidate_is_followed_at_once() {
+    let mut world = adopted(10, QUARTER);
+    world.outcome = Outcome::Inconclusive;
+    world.apply("worker:v2", None);
+    for _ in 0..20 {
+        world.tick();
+    }
+    world.settings.on_rollback = OnRollback::Keep;
+    world.settings.surge = Amount::Pods(1);
+    world.outcome = Outcome::Critical;
+    world.settle(|_| {});
+    assert!(world.said("RolledBack"));
+    assert_eq!(world.deployments[&Track::Original].image(), "worker:v2");
+    assert_eq!(world.deployments[&Track::Primary].spec["strategy"]["rollingUpdate"]["maxSurge"], 1);
+}
+
+/// Records of before settings were remembered in them.
+#[test]
+fn a_rollout_that_began_without_remembering_follows_the_current_settings() {
+    let mut world = adopted(10, QUARTER);
+    world.apply("worker:v2", None);
+    while !matches!(world.record().phase, Phase::Canary(_)) {
+        world.tick();
+    }
+    let mut document: serde_json::Value = serde_json::from_str(&world.record().text()).unwrap();
+    document["phase"]["canary"].as_object_mut().unwrap().remove("settings").unwrap();
+    world.record = RecordState::Present(Box::new(Record::parse(&document.to_string()).unwrap()));
+    (world.settings.step, world.settings.break_point) = (Amount::Percent(30.0), Amount::Percent(60.0));
+    assert_eq!(&canary_sizes(&mut world)[..3], [0, 2, 5], "{:#?}", world.notes);
+    assert!(world.steady() && world.said("Promoted"));
+}
+
 #[derive(Debug, Clone)]
 enum Deed {
     Apply(u8, Option<u32>),
@@ -225,6 +304,7 @@ enum Deed {
     Outcome(Outcome),
     EditPrimary(u32),
     DeleteCanary,
+    Reload(u32, u32),
     Wait(u8),
 }
 
@@ -244,6 +324,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => outcome.prop_map(Deed::Outcome),
         1 => (0..12u32).prop_map(Deed::EditPrimary),
         1 => Just(Deed::DeleteCanary),
+        1 => (1..=100u32, 1..=100u32).prop_map(|(step, break_point)| Deed::Reload(step, break_point)),
         5 => (0..40u8).prop_map(Deed::Wait),
     ]
 }
@@ -258,6 +339,10 @@ fn perform(world: &mut World, deed: &Deed) {
         Deed::Command(word) => drop(command(world, *word)),
         Deed::Outcome(outcome) => world.outcome = *outcome,
         Deed::EditPrimary(replicas) => world.edit(Track::Primary, |spec| spec["replicas"] = (*replicas).into()),
+        Deed::Reload(step, break_point) => {
+            world.settings.step = Amount::Percent((*step).into());
+            world.settings.break_point = Amount::Percent((*break_point).into());
+        }
         Deed::DeleteCanary => drop(world.deployments.remove(&Track::Canary)),
         Deed::Wait(ticks) => (0..*ticks).for_each(|_| _ = world.tick()),
     }

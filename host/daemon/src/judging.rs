@@ -9,11 +9,11 @@ use aviary_core::{
         Situation,
     },
     plan::Question,
-    settings::Settings,
+    settings::{MetricSettings, PolicyChoice, Settings},
     spec::Spec,
     time::Timestamp,
 };
-use aviary_metrics::{Prometheus, Scope};
+use aviary_metrics::{Prometheus, Scope, unasked};
 use aviary_policy::Policies;
 use tracing::warn;
 
@@ -27,25 +27,24 @@ pub struct Judges {
 }
 
 impl Judges {
-    /// The answer to `question`, with the settings of its service; `candidate` is what the original asks for.
-    pub async fn answer(&self, question: Question, settings: Arc<Settings>, candidate: Spec) -> Answer {
+    /// The answer to `question`; `candidate` is what the original asks for.
+    pub async fn answer(&self, question: Question, candidate: Spec) -> Answer {
         match question {
-            Question::Classify { epoch, digest, change } => {
-                let classification = self.classify(settings, *change).await;
+            Question::Classify { epoch, digest, change, classifier } => {
+                let classification = self.classify(classifier, *change).await;
                 Answer::Classified { epoch, digest, candidate: Box::new(candidate), classification }
             }
-            Question::Observe { epoch, early, evidence, observation, checks, resumed, .. } => {
+            Question::Observe { epoch, early, evidence, observation, checks, resumed, settings, .. } => {
                 let past = Past { early, checks, resumed };
-                self.observe(settings, epoch, evidence, *observation, past).await
+                self.observe(*settings, epoch, evidence, *observation, past).await
             }
         }
     }
 
     /// A classifier that gives no answer means `canary`: the careful way.
-    async fn classify(&self, settings: Arc<Settings>, change: Change) -> Classification {
+    async fn classify(&self, choice: PolicyChoice, change: Change) -> Classification {
         let policies = self.policies.clone();
         let images = images_of(&change);
-        let choice = settings.classifier.clone();
         let asked = blocking(move || policies.classify(&choice.name, &change, &choice.parameters)).await;
         let trap = match asked.map(|answer| (answer.policy, answer.result)) {
             Ok((_, Ok(classification))) => return classification,
@@ -58,7 +57,7 @@ impl Judges {
 
     async fn observe(
         &self,
-        settings: Arc<Settings>,
+        settings: Settings,
         epoch: u64,
         evidence: String,
         mut observation: Observation,
@@ -94,9 +93,14 @@ impl Judges {
         };
         match &self.prometheus {
             Some(prometheus) => prometheus.fetch(&settings.metrics, &scope).await,
-            None => Vec::new(),
+            None => settings.metrics.iter().map(not_asked).collect(),
         }
     }
+}
+
+/// A rollout may have begun with metrics when the configuration still named a Prometheus.
+fn not_asked(metric: &MetricSettings) -> MetricObservation {
+    unasked(metric, "the configuration names no prometheus any more")
 }
 
 /// What came before a check.

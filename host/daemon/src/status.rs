@@ -1,5 +1,7 @@
 //! How things stand, as the JSON that the control socket gives and `aviary status` shows.
 
+use std::borrow::Cow;
+
 use aviary_cluster::ServiceKey;
 use aviary_core::{
     judge::Track,
@@ -59,6 +61,7 @@ pub fn service(
     let problems: Vec<Value> =
         standing.problems.iter().map(|problem| json!({"fault": problem.fault, "remedy": problem.remedy})).collect();
     let rollout = record.and_then(Record::rollout);
+    let settings = record.map_or(Cow::Borrowed(settings), |record| record.settings_in_force(settings));
     json!({
         "namespace": key.namespace,
         "service": key.name,
@@ -70,11 +73,11 @@ pub fn service(
             "candidate": rollout.map(|rollout| rollout.candidate.images_text()),
         },
         "tracks": tracks,
-        "rollout": record.zip(rollout).map(|(record, rollout)| rollout_of(record, rollout, settings)),
+        "rollout": record.zip(rollout).map(|(record, rollout)| rollout_of(record, rollout, &settings)),
         "history": record.map(|record| json!(record.history)).unwrap_or_default(),
         "rejected": record.map(|record| json!(record.rejected)).unwrap_or_default(),
         "bypass": record.is_some_and(|record| record.bypass),
-        "policies": chosen(settings, policies),
+        "policies": chosen(&settings, policies),
         "problems": problems,
     })
 }

@@ -93,6 +93,12 @@ impl Prometheus {
     }
 }
 
+/// What is said of a metric that cannot be asked for, and why.
+#[must_use]
+pub fn unasked(metric: &MetricSettings, why: &str) -> MetricObservation {
+    observation(metric, Err(why.to_owned()))
+}
+
 fn observation(metric: &MetricSettings, answer: Result<Answer, String>) -> MetricObservation {
     let (status, answer) = match answer {
         Ok(answer) if answer.series.is_empty() => (MetricStatus::NoData, answer),

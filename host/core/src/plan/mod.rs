@@ -20,7 +20,7 @@ use crate::{
     diff::Difference,
     judge::{Change, Check, Observation},
     record::{Phase, Record},
-    settings::Settings,
+    settings::{PolicyChoice, Settings},
     spec::Digest,
     time::Timestamp,
     view::View,
@@ -100,6 +100,8 @@ pub enum Question {
         digest: Digest,
         /// What is asked about.
         change: Box<Change>,
+        /// Who is asked.
+        classifier: PolicyChoice,
     },
     /// What does this check say, and what now?
     Observe {
@@ -117,6 +119,8 @@ pub enum Question {
         checks: Vec<Check>,
         /// When a person last resumed the rollout.
         resumed: Option<Timestamp>,
+        /// What the check is taken and judged with.
+        settings: Box<Settings>,
     },
 }
 
@@ -191,7 +195,8 @@ impl Plan {
     }
 }
 
-/// What is to be done next for a service at `now`; empty but for its reason when all is as it should be.
+/// What is to be done next for a service at `now`, with the settings that the configuration gives it; empty but for its reason
+/// when all is as it should be.
 #[must_use]
 pub fn plan(service: &Service<'_>, settings: &Settings, now: Timestamp) -> Plan {
     let record = match service.record {
@@ -199,7 +204,8 @@ pub fn plan(service: &Service<'_>, settings: &Settings, now: Timestamp) -> Plan 
         RecordState::Unreadable(reason) => return unreadable(reason),
         RecordState::Present(record) => record,
     };
-    let context = Context { service, view: service.view, record, settings, now };
+    let settings = record.settings_in_force(settings);
+    let context = Context { service, view: service.view, record, settings: &settings, now };
     if record.phase == Phase::Released {
         return Plan::wait("given back; `aviary adopt` takes it in again");
     }

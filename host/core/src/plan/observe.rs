@@ -70,6 +70,7 @@ fn ask(context: &Context<'_>, rollout: &Rollout, early: bool, evidence: String) 
         observation: Box::new(observation),
         checks: rollout.checks.clone(),
         resumed: rollout.resumed,
+        settings: Box::new(context.settings.clone()),
     };
     Plan::ask(question, format!("step {}: checking", rollout.step)).waking_at(step_ends(context, rollout))
 }

@@ -168,6 +168,7 @@ pub(super) fn classify(context: &Context<'_>, spec: &Spec, digest: Digest) -> Pl
         replicas_before: context.record.replicas,
         replicas_after: context.record.replicas,
     };
-    let question = Question::Classify { epoch: context.record.epoch, digest, change: Box::new(change) };
+    let classifier = context.settings.classifier.clone();
+    let question = Question::Classify { epoch: context.record.epoch, digest, change: Box::new(change), classifier };
     Plan::ask(question, "asking what the change is")
 }

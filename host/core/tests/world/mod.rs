@@ -296,7 +296,7 @@ impl World {
     fn answer(&mut self, question: Question) {
         let policy = PolicyIdentity { name: "test".to_owned(), version: "1".to_owned(), digest: "d".to_owned() };
         let answer = match question {
-            Question::Classify { epoch, digest, change } => {
+            Question::Classify { epoch, digest, change, .. } => {
                 let kind = if change.images.is_empty() { ChangeKind::Direct } else { ChangeKind::Canary };
                 let candidate = Box::new(Spec::of(&self.deployments[&Track::Original].spec));
                 let classification = Classification { kind, reason: "test".to_owned() };

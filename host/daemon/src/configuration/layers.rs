@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use aviary_core::settings::{Amount, MetricSettings, OnRollback, PolicyChoice, Settings};
+use aviary_core::settings::{Amount, BREAKPOINT, MetricSettings, OnRollback, PolicyChoice, Settings};
 use serde_json::{Value, json};
 
 use super::{
     fault::{Fault, Place},
     fields::{Parameters, Placed},
     metrics::CheckedMetric,
-    settings::{BREAKPOINT, Checked, Choice},
+    settings::{Checked, Choice},
     units::duration_text,
 };
 

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use aviary_core::time::humane;
+use aviary_core::{settings::BREAKPOINT, time::humane};
 
 use super::{
     Configuration, Entry, InForce, Layer, Source,
@@ -16,7 +16,7 @@ use super::{
     names::said,
     prometheus,
     raw::{File, NO_SERVICE, Overrides, Service},
-    settings::{BREAKPOINT, Checked, check},
+    settings::{Checked, check},
     which,
 };
 

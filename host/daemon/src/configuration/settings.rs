@@ -11,9 +11,6 @@ use super::{
     raw::{Overrides, Policy},
 };
 
-/// The built-in progression, to which passes and failures are parameters.
-pub const BREAKPOINT: &str = "breakpoint";
-
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -57,10 +57,9 @@ impl Daemon {
         let Some(cared) = self.services.get_mut(key) else { return };
         let identity = question.identity();
         cared.asking = Some(identity.clone());
-        let (judges, settings, key, effects) =
-            (self.judges.clone(), cared.settings.clone(), key.clone(), self.effects.clone());
+        let (judges, key, effects) = (self.judges.clone(), key.clone(), self.effects.clone());
         tokio::spawn(async move {
-            let answer = judges.answer(question, settings, candidate).await;
+            let answer = judges.answer(question, candidate).await;
             let _ = effects.send(Box::new(Done::Answered { key, identity, answer })).await;
         });
     }
