@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    configuration::Configuration,
+    config_command::Config,
     control::{client::ask, protocol::Word},
     default_socket, report, run,
 };
@@ -87,9 +87,12 @@ struct Status {
     watch: bool,
 }
 
+/// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
+pub enum Output {
+    /// For a person.
     Text,
+    /// For a program.
     Json,
 }
 
@@ -111,18 +114,6 @@ struct Bypass {
     clear: bool,
 }
 
-#[derive(Debug, Subcommand)]
-enum Config {
-    /// Say everything that is wrong with a file, policies and their parameters included
-    Check {
-        /// The configuration file
-        file: PathBuf,
-        /// The folder that policies are dropped into
-        #[arg(long, value_name = "DIR")]
-        policies: Option<PathBuf>,
-    },
-}
-
 /// Does what the command line says.
 ///
 /// # Errors
@@ -140,7 +131,7 @@ pub fn perform(arguments: Arguments) -> Result<()> {
         Command::Resume(named) => tell(socket, Word::Resume, &named),
         Command::Release(named) => tell(socket, Word::Release, &named),
         Command::Adopt(named) => tell(socket, Word::Adopt, &named),
-        Command::Config(Config::Check { file, policies }) => check(&file, policies),
+        Command::Config(config) => config.perform(),
     }
 }
 
@@ -186,15 +177,8 @@ fn tell(socket: Option<PathBuf>, word: Word, named: &Named) -> Result<()> {
     }
 }
 
-fn check(file: &std::path::Path, policies: Option<PathBuf>) -> Result<()> {
-    let configuration = Configuration::load(file)?;
-    let folder = policies.or_else(|| configuration.policies_folder.clone()).filter(|folder| folder.exists());
-    run::load_policies(folder, &configuration, file)?;
-    print(&format!("{}: good, {} services\n", file.display(), configuration.entries.len()))
-}
-
 /// Prints; a reader that has gone away is no error.
-fn print(text: &str) -> Result<()> {
+pub fn print(text: &str) -> Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         outcome => Ok(outcome?),

@@ -55,6 +55,11 @@ impl Entry {
             }
     }
 
+    /// Whether labels count.
+    pub const fn has_selector(&self) -> bool {
+        matches!(&self.which, Which::Matching(Pattern { selector: Some(_), .. }))
+    }
+
     /// The name of the one Deployment that it is about, unless it is about all that match.
     pub fn name(&self) -> Option<&str> {
         match &self.which {

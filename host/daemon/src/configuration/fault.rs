@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::{Value, json};
+
 /// A line and a column, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
@@ -49,6 +51,20 @@ impl Faults {
     /// Adds a fault, unless it has been said: defaults hold for many services.
     pub fn push(&mut self, fault: Fault) {
         self.faults.insert(fault);
+    }
+
+    /// For programs: a list of file, line, column, field and message; line and column are null for a file as a whole.
+    pub fn json(&self) -> Value {
+        let one = |fault: &Fault| {
+            json!({
+                "file": self.file,
+                "line": fault.place.map(|place| place.line),
+                "column": fault.place.map(|place| place.column),
+                "field": fault.path,
+                "message": fault.message,
+            })
+        };
+        self.faults.iter().map(one).collect()
     }
 
     /// How many things are wrong.

@@ -99,6 +99,8 @@ pub struct InForce {
     pub classifier: Sourced<Policy>,
     pub analyzers: Sourced<Vec<Sourced<Policy>>>,
     pub progression: Sourced<Policy>,
+    /// What the built-in progression is given, unless its own parameters say otherwise.
+    pub pace: Pace,
     pub metrics: Sourced<Vec<Sourced<Metric>>>,
 }
 
@@ -129,8 +131,7 @@ impl<'a> Layers<'a> {
         Self { layers, entry: (place, path) }
     }
 
-    /// How checks are counted.
-    pub fn pace(&self) -> Pace {
+    fn pace(&self) -> Pace {
         Pace {
             passes: self.or(|said| said.plain.passes.as_ref(), 3),
             tolerated_failures: self.or(|said| said.plain.tolerated_failures.as_ref(), 1),
@@ -139,9 +140,9 @@ impl<'a> Layers<'a> {
     }
 
     /// Everything that holds.
-    pub fn in_force(&self, pace: &Pace) -> InForce {
-        let mut progression = self.policy(|said| said.progression.as_ref(), BREAKPOINT);
-        give_pace(&mut progression.value, pace);
+    pub fn in_force(&self) -> InForce {
+        let (mut progression, pace) = (self.policy(|said| said.progression.as_ref(), BREAKPOINT), self.pace());
+        give_pace(&mut progression.value, &pace);
         InForce {
             step: self.or(|said| said.plain.step.as_ref(), Amount::Percent(20.0)),
             break_point: self.or(|said| said.plain.break_point.as_ref(), Amount::Percent(50.0)),
@@ -155,6 +156,7 @@ impl<'a> Layers<'a> {
             classifier: self.policy(|said| said.classifier.as_ref(), "image-change"),
             analyzers: self.analyzers(),
             progression,
+            pace,
             metrics: self.metrics(),
         }
     }

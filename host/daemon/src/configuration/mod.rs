@@ -12,6 +12,7 @@ mod prometheus;
 mod raw;
 mod selector;
 mod services;
+mod setting;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod which;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Read as _,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -29,6 +31,11 @@ use aviary_metrics::PrometheusSettings;
 pub use entry::{Entry, Which};
 pub use fault::Faults;
 pub use layers::{InForce, Layer, Source};
+pub use selector::labels;
+pub use setting::Setting;
+
+/// The most bytes that a file may have.
+const LARGEST: usize = 1024 * 1024;
 
 /// Everything the configuration file says, validated but for the policies, which have a say of their own.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +58,11 @@ impl Configuration {
     /// # Errors
     /// Every fault that was found.
     pub fn load(file: &Path) -> Result<Self, Faults> {
-        match std::fs::read_to_string(file) {
+        match read(file) {
+            Ok(text) if text.len() > LARGEST => Err(Faults::of_file(
+                file,
+                "is larger than 1 MiB: put what many services share into groups and patterns",
+            )),
             Ok(text) => Self::parse(&text, file),
             Err(error) => Err(Faults::of_file(file, format!("cannot be read ({error}): name a readable file"))),
         }
@@ -100,4 +111,11 @@ impl Configuration {
         let by = |named: bool| matching.clone().into_iter().filter(move |entry| entry.name().is_some() == named);
         by(true).chain(by(false))
     }
+}
+
+/// The start of a file, enough to see that it is too large.
+fn read(file: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(file)?.take(LARGEST as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
 }

@@ -31,6 +31,18 @@ pub fn parse(text: &str) -> Result<Selector, String> {
     }
 }
 
+/// Reads the labels of a Deployment, such as `team=ingest,tier=batch`.
+///
+/// # Errors
+/// What is wrong and the way out.
+pub fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let one = |expression: Expression| match expression {
+        Expression::Equal(key, value) => Ok((key, value)),
+        other => Err(format!("{other} is no label with its value: write them as team=ingest,tier=batch")),
+    };
+    parse(text)?.into_iter().map(one).collect()
+}
+
 /// Whether no value of this label, nor its absence, fits everything that is asked of it.
 fn contradicts_itself(key: &str, expressions: &[Expression]) -> bool {
     let asked: Vec<&Expression> = expressions.iter().filter(|expression| key_of(expression) == key).collect();

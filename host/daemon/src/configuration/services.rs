@@ -12,7 +12,7 @@ use super::{
     Configuration, Entry, InForce, Layer, Source,
     fault::Faults,
     fields::{Named, Placed, nearest},
-    layers::{Layers, Pace},
+    layers::Layers,
     names::said,
     prometheus,
     raw::{File, NO_SERVICE, Overrides, Service},
@@ -101,10 +101,9 @@ fn entry(number: usize, raw: Placed<Service>, outer: &Outer, faults: &mut Faults
     let around = group.map(|(source, said)| (source.layer.clone(), said));
     let layers = [(source.layer.clone(), &own)].into_iter().chain(around).chain([(Layer::Defaults, &outer.defaults)]);
     let layers = Layers::new(layers.collect(), source.place, &source.path);
-    let pace = layers.pace();
-    let in_force = layers.in_force(&pace);
+    let in_force = layers.in_force();
     said_for(&own.plain, &in_force.progression.value.name, faults);
-    check_pace(&in_force, &pace, faults);
+    check_pace(&in_force, faults);
     let settings = Arc::new(in_force.settings());
     Some(Entry { namespace: raw.value.namespace?.value, which: which?, source, settings, in_force })
 }
@@ -132,8 +131,8 @@ fn said_for(plain: &Overrides, progression: &str, faults: &mut Faults) {
     }
 }
 
-fn check_pace(holds: &InForce, pace: &Pace, faults: &mut Faults) {
-    let (interval, passes, window) = (holds.check_interval.value, pace.passes.value, &pace.failure_window);
+fn check_pace(holds: &InForce, faults: &mut Faults) {
+    let (interval, passes, window) = (holds.check_interval.value, holds.pace.passes.value, &holds.pace.failure_window);
     let shortest = holds.warm_up.value.saturating_add(interval.saturating_mul(passes));
     if holds.longest_step.value <= shortest {
         let message = format!(
@@ -144,7 +143,7 @@ fn check_pace(holds: &InForce, pace: &Pace, faults: &mut Faults) {
         );
         faults.push(holds.longest_step.source.fault(message));
     }
-    if pace.tolerated_failures.value > 0 && window.value < interval {
+    if holds.pace.tolerated_failures.value > 0 && window.value < interval {
         let message = format!(
             "failure-window {} is shorter than check-interval {}, so that no two failures ever fall into it: make it longer",
             humane(window.value),

@@ -53,6 +53,14 @@ pub fn duration_text(duration: Duration) -> String {
     }
 }
 
+/// An amount as it is written: a number of pods, or a text such as `20%`.
+pub fn amount_json(amount: Amount) -> serde_json::Value {
+    match amount {
+        Amount::Pods(pods) => pods.into(),
+        Amount::Percent(percent) => format!("{percent}%").into(),
+    }
+}
+
 impl FromNode for Duration {
     fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
         let read = match &node.value {
