@@ -1,6 +1,6 @@
 //! What the watches have told, as plain data that one task owns: objects by name, and pods by their owners' uids.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 
 use aviary_core::{
     judge::{PodObservation, Track},
@@ -21,7 +21,10 @@ pub struct Index {
     replica_sets_of: HashMap<String, BTreeSet<String>>,
     pods: BTreeMap<Name, PodObject>,
     pods_of: HashMap<String, BTreeSet<Name>>,
+    /// Kind and name of what each targets.
     autoscalers: BTreeMap<Name, Name>,
+    /// The autoscalers by the Deployment they target.
+    autoscalers_of: BTreeMap<Name, BTreeSet<String>>,
     records: BTreeMap<Name, RecordObject>,
     listed: BTreeSet<(String, Kind)>,
     failures: BTreeMap<(String, Kind), String>,
@@ -83,6 +86,39 @@ impl Index {
         })
     }
 
+    /// The Deployment of that name, whether or not everything of its namespace is listed.
+    #[must_use]
+    pub fn deployment(&self, key: &ServiceKey) -> Option<&Workload> {
+        self.workload(key, Track::Original)
+    }
+
+    /// Everything that may be a service, each once: what has a Deployment or a record of that name.
+    #[must_use]
+    pub fn names_of_services(&self) -> BTreeSet<ServiceKey> {
+        let names = self.deployments.keys().chain(self.records.keys());
+        names.map(|name| ServiceKey::new(name.0.clone(), name.1.clone())).collect()
+    }
+
+    /// The Deployment that a pod belongs to, by owner references.
+    #[must_use]
+    pub fn deployment_of_pod(&self, namespace: &str, pod: &str) -> Option<ServiceKey> {
+        let pod = self.pods.get(&(namespace.to_owned(), pod.to_owned()))?;
+        let (namespace, name) = self.names_by_uid.get(self.owners.get(pod.owner_uid.as_ref()?)?)?;
+        Some(ServiceKey::new(namespace.clone(), name.clone()))
+    }
+
+    /// Forgets a namespace that is watched no more.
+    pub fn forget(&mut self, namespace: &str) {
+        for kind in Kind::ALL {
+            for name in self.names(kind, namespace) {
+                self.remove(kind, &name);
+            }
+            self.listed.remove(&(namespace.to_owned(), kind));
+            self.failures.remove(&(namespace.to_owned(), kind));
+        }
+        self.missing_permissions.remove(namespace);
+    }
+
     /// A service's record as it is stored.
     #[must_use]
     pub fn record(&self, key: &ServiceKey) -> Option<&RecordObject> {
@@ -137,36 +173,33 @@ impl Index {
     }
 
     fn autoscalers(&self, key: &ServiceKey) -> Vec<String> {
-        let targets = Track::ALL.map(|track| workload_name(&key.name, track));
-        let of_service = |(name, target): (&Name, &Name)| {
-            let ours = name.0 == key.namespace && target.0 == "Deployment" && targets.contains(&target.1);
-            ours.then(|| format!("HorizontalPodAutoscaler/{}", name.1))
-        };
-        self.autoscalers.iter().filter_map(of_service).collect()
+        let target = |track| (key.namespace.clone(), workload_name(&key.name, track));
+        let names = Track::ALL.into_iter().filter_map(|track| self.autoscalers_of.get(&target(track))).flatten();
+        let names: BTreeSet<&String> = names.collect();
+        names.into_iter().map(|name| format!("HorizontalPodAutoscaler/{name}")).collect()
     }
 
     fn relist(&mut self, kind: Kind, namespace: String, objects: Vec<Object>) -> Vec<ServiceKey> {
         let present: BTreeSet<Name> = objects.iter().map(|o| (namespace.clone(), o.name().to_owned())).collect();
-        let gone: Vec<Name> =
-            self.names(kind).into_iter().filter(|name| name.0 == namespace && !present.contains(name)).collect();
+        let gone: Vec<Name> = self.names(kind, &namespace).into_iter().filter(|name| !present.contains(name)).collect();
         let mut touched: Vec<ServiceKey> = gone.iter().flat_map(|name| self.remove(kind, name)).collect();
         touched.extend(objects.into_iter().flat_map(|object| self.insert(object)));
         self.failures.remove(&(namespace.clone(), kind));
         if self.listed.insert((namespace.clone(), kind)) {
             // The namespace can be seen as a whole only now; a deleted service has left nothing but its record.
-            let named = [self.names(Kind::Deployment), self.names(Kind::Record)].concat();
-            touched.extend(named.iter().filter(|name| name.0 == namespace).flat_map(services_of));
+            let named = [Kind::Deployment, Kind::Record].map(|kind| self.names(kind, &namespace));
+            touched.extend(named.iter().flatten().flat_map(services_of));
         }
         touched
     }
 
-    fn names(&self, kind: Kind) -> Vec<Name> {
+    fn names(&self, kind: Kind, namespace: &str) -> Vec<Name> {
         match kind {
-            Kind::Deployment => self.deployments.keys().cloned().collect(),
-            Kind::ReplicaSet => self.replica_sets.keys().cloned().collect(),
-            Kind::Pod => self.pods.keys().cloned().collect(),
-            Kind::Autoscaler => self.autoscalers.keys().cloned().collect(),
-            Kind::Record => self.records.keys().cloned().collect(),
+            Kind::Deployment => names_of(&self.deployments, namespace),
+            Kind::ReplicaSet => names_of(&self.replica_sets, namespace),
+            Kind::Pod => names_of(&self.pods, namespace),
+            Kind::Autoscaler => names_of(&self.autoscalers, namespace),
+            Kind::Record => names_of(&self.records, namespace),
         }
     }
 
@@ -179,7 +212,11 @@ impl Index {
             Object::Autoscaler(object) => {
                 let mut touched = self.remove(Kind::Autoscaler, &name);
                 let target = (object.target_kind, object.target_name);
-                touched.extend(services_of(&(name.0.clone(), target.1.clone())));
+                let deployment = (name.0.clone(), target.1.clone());
+                touched.extend(services_of(&deployment));
+                if target.0 == "Deployment" {
+                    self.autoscalers_of.entry(deployment).or_default().insert(name.1.clone());
+                }
                 self.autoscalers.insert(name, target);
                 touched
             }
@@ -232,15 +269,26 @@ impl Index {
             }
             Kind::ReplicaSet => self.replica_sets.remove(name).map(|o| self.forget_replica_set(&o)).unwrap_or_default(),
             Kind::Pod => self.pods.remove(name).map(|object| self.forget_pod(name, &object)).unwrap_or_default(),
-            Kind::Autoscaler => {
-                let target = self.autoscalers.remove(name);
-                target.map(|target| services_of(&(name.0.clone(), target.1))).unwrap_or_default()
-            }
+            Kind::Autoscaler => match self.autoscalers.remove(name) {
+                Some((_, target)) => self.forget_autoscaler(name, (name.0.clone(), target)),
+                None => Vec::new(),
+            },
             Kind::Record => {
                 self.records.remove(name);
                 vec![ServiceKey::new(name.0.clone(), name.1.clone())]
             }
         }
+    }
+
+    fn forget_autoscaler(&mut self, name: &Name, target: Name) -> Vec<ServiceKey> {
+        let touched = services_of(&target);
+        if let Entry::Occupied(mut siblings) = self.autoscalers_of.entry(target) {
+            siblings.get_mut().remove(&name.1);
+            if siblings.get().is_empty() {
+                siblings.remove();
+            }
+        }
+        touched
     }
 
     fn forget_replica_set(&mut self, object: &ReplicaSetObject) -> Vec<ServiceKey> {
@@ -275,6 +323,11 @@ impl Index {
     fn services_of_uid(&self, deployment: &str) -> Vec<ServiceKey> {
         self.names_by_uid.get(deployment).map(services_of).unwrap_or_default()
     }
+}
+
+fn names_of<T>(objects: &BTreeMap<Name, T>, namespace: &str) -> Vec<Name> {
+    let from = objects.range((namespace.to_owned(), String::new())..);
+    from.map(|(name, _)| name).take_while(|name| name.0 == namespace).cloned().collect()
 }
 
 /// The services that a Deployment of that name may belong to: as original or as a copy.

@@ -237,3 +237,17 @@ pub enum ClusterInput {
         missing: Vec<String>,
     },
 }
+
+impl ClusterInput {
+    /// The namespace that it is about.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Applied(object) => object.namespace(),
+            Self::Deleted { namespace, .. }
+            | Self::Relisted { namespace, .. }
+            | Self::WatchFailed { namespace, .. }
+            | Self::Permissions { namespace, .. } => namespace,
+        }
+    }
+}

@@ -77,6 +77,15 @@ impl Workload {
         self.spec["replicas"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(1)
     }
 
+    /// Whether Aviary made it, by any mark that is left: labels and annotations can be edited, a selector cannot.
+    #[must_use]
+    pub fn is_copy(&self) -> bool {
+        self.labels.contains_key(TRACK_LABEL)
+            || self.labels.get(MANAGED_BY_LABEL).is_some_and(|manager| manager == MANAGER)
+            || self.annotations.contains_key(OWNER_ANNOTATION)
+            || self.spec["selector"]["matchLabels"].get(TRACK_LABEL).is_some()
+    }
+
     /// Pods that are wanted or still there, the greater of both.
     #[must_use]
     pub fn pods_at_most(&self) -> u32 {

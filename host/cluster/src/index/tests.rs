@@ -137,6 +137,38 @@ fn a_pod_may_come_before_its_replica_set_and_its_deployment() {
 }
 
 #[test]
+fn a_pod_leads_to_its_deployment() {
+    let mut index = listed();
+    let of = |index: &Index| index.deployment_of_pod(NAMESPACE, "p");
+    for object in [pod("p", Some("r"), false, 0), deployment("foo")] {
+        index.apply(ClusterInput::Applied(object));
+    }
+    assert_eq!(of(&index), None);
+    index.apply(ClusterInput::Applied(replica_set("r", "r", Some("d-foo-0"))));
+    assert_eq!(of(&index), Some(key("foo")));
+    assert_eq!(index.deployment_of_pod("elsewhere", "p"), None);
+}
+
+#[test]
+fn of_a_namespace_that_is_forgotten_nothing_is_left() {
+    let mut index = listed();
+    let record_only = record("gone", "1");
+    for object in
+        [pod("p", Some("r"), false, 0), replica_set("r", "r", Some("d-foo-0")), deployment("foo"), record_only]
+    {
+        index.apply(ClusterInput::Applied(object));
+    }
+    index.apply(ClusterInput::Applied(autoscaler("scaler", "Deployment", "foo")));
+    index.apply(failed(Kind::Pod, "refused"));
+    index.apply(ClusterInput::Permissions { namespace: NAMESPACE.into(), missing: vec!["pods".into()] });
+    assert_eq!(index.names_of_services(), BTreeSet::from([key("foo"), key("gone")]));
+    index.forget("elsewhere");
+    assert!(index.view(&key("foo")).is_some());
+    index.forget(NAMESPACE);
+    assert_eq!(format!("{index:?}"), format!("{:?}", Index::default()));
+}
+
+#[test]
 fn a_failure_is_told_until_the_next_list_and_missing_rights_until_they_are_there() {
     let mut index = listed();
     index.apply(failed(Kind::Pod, "no route"));

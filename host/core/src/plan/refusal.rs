@@ -16,6 +16,7 @@ const LONGEST_NAME: usize = 253 - 11;
 /// Everything that stands against adopting a service; empty where nothing does.
 pub(super) fn refusals(service: &Service<'_>, original: &Workload, settings: &Settings) -> Vec<Problem> {
     [
+        copied(original),
         autoscaled(service),
         foreign_copies(service),
         owned(original),
@@ -45,6 +46,14 @@ pub(super) fn recreated(original: &Workload) -> Option<Problem> {
     problem(
         "its strategy is Recreate, so two versions must not run side by side, and a canary does just that",
         "set spec.strategy.type to RollingUpdate if they may, or take the service out of the configuration",
+    )
+}
+
+fn copied(original: &Workload) -> Option<Problem> {
+    original.is_copy().then_some(())?;
+    problem(
+        "it carries the marks of a copy that Aviary made",
+        "name the Deployment it is a copy of, or remove the marks",
     )
 }
 
