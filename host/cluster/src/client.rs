@@ -1,6 +1,6 @@
 //! The connection: credentials as every tool finds them, retries off, and a time limit on everything.
 
-use std::{future::Future, path::Path, time::Duration};
+use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
 use kube::{
     Client, Config,
@@ -10,7 +10,10 @@ use kube::{
 use thiserror::Error;
 use tower::timeout::TimeoutLayer;
 
-use crate::error::WriteError;
+use crate::{
+    calls::{CallObserver, Observing},
+    error::WriteError,
+};
 
 /// The longest that any call may take, from the first byte sent to the last byte read; for lists and watches, to the
 /// head of the answer.
@@ -36,15 +39,16 @@ pub enum ConnectError {
     UserAgent(String),
 }
 
-/// Makes a client from `KUBECONFIG`, `~/.kube/config` or the pod's service account; contacts nobody yet.
+/// Makes a client from `KUBECONFIG`, `~/.kube/config` or the pod's service account; contacts nobody yet. `observer`
+/// hears of each of its calls.
 ///
 /// The process must have a default crypto provider of rustls.
 ///
 /// # Errors
 /// Credentials that are missing or unusable.
-pub async fn connect(version: &str) -> Result<Client, ConnectError> {
+pub async fn connect(version: &str, observer: Arc<dyn CallObserver>) -> Result<Client, ConnectError> {
     let config = Config::infer().await.map_err(ConnectError::Credentials)?;
-    client_of(config, version)
+    client_of(config, version, observer)
 }
 
 /// Makes a client from one kubeconfig file and its current context; contacts nobody yet.
@@ -55,11 +59,11 @@ pub async fn connect_with(kubeconfig: &Path, version: &str) -> Result<Client, Co
     let fault = |error| ConnectError::Kubeconfig(kubeconfig.display().to_string(), error);
     let file = Kubeconfig::read_from(kubeconfig).map_err(fault)?;
     let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(fault)?;
-    client_of(config, version)
+    client_of(config, version, Arc::new(()))
 }
 
 /// Makes a client of a configuration, with Aviary's limits.
-fn client_of(mut config: Config, version: &str) -> Result<Client, ConnectError> {
+fn client_of(mut config: Config, version: &str, observer: Arc<dyn CallObserver>) -> Result<Client, ConnectError> {
     let agent = format!("aviary/{version}");
     let value = agent.parse().map_err(|_| ConnectError::UserAgent(agent.clone()))?;
     let name = "user-agent".parse().map_err(|_| ConnectError::UserAgent(agent))?;
@@ -70,7 +74,8 @@ fn client_of(mut config: Config, version: &str) -> Result<Client, ConnectError> 
     config.read_timeout = Some(READ_LIMIT);
     config.reset_reader_on_write = true;
     let builder = ClientBuilder::try_from(config).map_err(ConnectError::Client)?;
-    Ok(builder.with_layer(&TimeoutLayer::new(CALL_LIMIT)).build())
+    // Outermost, so that a call that takes too long is told too.
+    Ok(builder.with_layer(&TimeoutLayer::new(CALL_LIMIT)).with_layer(&Observing(observer)).build())
 }
 
 /// Runs one call within [`CALL_LIMIT`].

@@ -1,6 +1,7 @@
 //! The Kubernetes side: watches and the view of a service (`input`, `reduce`, `index`, all pure), and calls to the API
-//! server (`client`, `watches`, `preflight`, `perform`, `records`, `events`). Nothing here decides anything.
+//! server (`client`, `calls`, `watches`, `preflight`, `perform`, `records`, `events`). Nothing here decides anything.
 
+mod calls;
 mod client;
 mod error;
 mod events;
@@ -12,6 +13,7 @@ mod records;
 mod reduce;
 mod watches;
 
+pub use calls::{Call, CallObserver};
 pub use client::{CALL_LIMIT, ConnectError, connect, connect_with};
 pub use error::WriteError;
 pub use events::{Announcement, publish};

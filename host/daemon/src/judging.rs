@@ -5,8 +5,8 @@ use std::sync::Arc;
 use aviary_core::{
     answer::{Answer, images_of},
     judge::{
-        AnalyzerFinding, Change, ChangeKind, Check, Classification, Finding, MetricObservation, Observation, Outcome,
-        Situation,
+        AnalyzerFinding, Change, ChangeKind, Check, Classification, Finding, MetricObservation, Move, Observation,
+        Outcome, PolicyIdentity, Situation,
     },
     plan::Question,
     settings::{MetricSettings, PolicyChoice, Settings},
@@ -17,6 +17,8 @@ use aviary_metrics::{Prometheus, Scope, unasked};
 use aviary_policy::Policies;
 use tracing::warn;
 
+use crate::telemetry::Telemetry;
+
 /// What is asked for the answers.
 #[derive(Clone)]
 pub struct Judges {
@@ -24,6 +26,8 @@ pub struct Judges {
     pub policies: Policies,
     /// Where metrics come from, if anything needs them.
     pub prometheus: Option<Arc<Prometheus>>,
+    /// Who counts.
+    pub telemetry: Arc<Telemetry>,
 }
 
 impl Judges {
@@ -43,9 +47,10 @@ impl Judges {
 
     /// A classifier that gives no answer means `canary`: the careful way.
     async fn classify(&self, choice: PolicyChoice, change: Change) -> Classification {
-        let policies = self.policies.clone();
+        let (policies, telemetry) = (self.policies.clone(), self.telemetry.clone());
         let images = images_of(&change);
-        let asked = blocking(move || policies.classify(&choice.name, &change, &choice.parameters)).await;
+        let ask = move || policies.classify(&choice.name, &change, &choice.parameters);
+        let asked = blocking(move || telemetry.judging.ask(ask)).await;
         let trap = match asked.map(|answer| (answer.policy, answer.result)) {
             Ok((_, Ok(classification))) => return classification,
             Ok((policy, Err(trap))) => format!("the policy {} {trap}", policy.name),
@@ -65,10 +70,10 @@ impl Judges {
     ) -> Answer {
         let early = past.early;
         observation.metrics = self.fetch(&settings, &observation).await;
-        let (policies, at_start) = (self.policies.clone(), observation.progress.now);
-        let judged = blocking(move || judge(&policies, &settings, &observation, past)).await;
-        match judged {
-            Ok((check, said)) => Answer::Checked { epoch, evidence, check: Box::new(check), said },
+        let (judges, at_start) = (self.clone(), observation.progress.now);
+        let judged = blocking(move || judges.judge(&settings, &observation, past)).await;
+        let (check, said) = match judged {
+            Ok(judged) => judged,
             Err(fault) => {
                 let check = Check {
                     at: at_start,
@@ -78,9 +83,11 @@ impl Judges {
                     outcome: Outcome::Inconclusive,
                     findings: Vec::new(),
                 };
-                Answer::Checked { epoch, evidence, check: Box::new(check), said: Some(Err(fault)) }
+                (check, Some(Err(fault)))
             }
-        }
+        };
+        self.telemetry.judging.checked(&check);
+        Answer::Checked { epoch, evidence, check: Box::new(check), said }
     }
 
     async fn fetch(&self, settings: &Settings, observation: &Observation) -> Vec<MetricObservation> {
@@ -96,6 +103,51 @@ impl Judges {
             None => settings.metrics.iter().map(not_asked).collect(),
         }
     }
+
+    /// Every analyzer, then the progression; the worst finding counts, and a critical one needs no progression.
+    fn judge(&self, settings: &Settings, observation: &Observation, past: Past) -> (Check, Said) {
+        let Past { early, checks, resumed } = past;
+        let findings: Vec<AnalyzerFinding> =
+            settings.analyzers.iter().map(|choice| self.analyze(choice, observation)).collect();
+        let outcome = findings.iter().map(|found| found.finding.outcome).max().unwrap_or(Outcome::Inconclusive);
+        let progress = observation.progress.clone();
+        let (at, step_index, canary) = (progress.now, progress.step_index, progress.canary.wanted);
+        let check = Check { at, step_index, canary, early, outcome, findings };
+        if outcome == Outcome::Critical {
+            return (check, None);
+        }
+        let situation = Situation {
+            service: observation.service.clone(),
+            progress,
+            scalings: observation.scalings.clone(),
+            checks: checks.into_iter().chain([check.clone()]).collect(),
+            resumed,
+        };
+        let said = self.next(&settings.progression, &situation);
+        (check, Some(said))
+    }
+
+    fn next(&self, choice: &PolicyChoice, situation: &Situation) -> Result<(Move, PolicyIdentity), String> {
+        let ask = || self.policies.next(&choice.name, situation, &choice.parameters);
+        let answer = self.telemetry.judging.ask(ask);
+        match answer.result {
+            Ok(next) => Ok((next, answer.policy)),
+            Err(trap) => Err(format!("the policy {} {trap}", answer.policy.name)),
+        }
+    }
+
+    /// An analyzer that gives no answer is inconclusive, with its message.
+    fn analyze(&self, choice: &PolicyChoice, observation: &Observation) -> AnalyzerFinding {
+        let ask = || self.policies.analyze(&choice.name, observation, &choice.parameters);
+        let answer = self.telemetry.judging.ask(ask);
+        let finding = answer.result.unwrap_or_else(|trap| Finding {
+            outcome: Outcome::Inconclusive,
+            score: None,
+            reason: format!("the policy {trap}"),
+            metrics: Vec::new(),
+        });
+        AnalyzerFinding { policy: answer.policy, finding }
+    }
 }
 
 /// A rollout may have begun with metrics when the configuration still named a Prometheus.
@@ -110,51 +162,7 @@ struct Past {
     resumed: Option<Timestamp>,
 }
 
-type Said = Option<Result<(aviary_core::judge::Move, aviary_core::judge::PolicyIdentity), String>>;
-
-/// Every analyzer, then the progression; the worst finding counts, and a critical one needs no progression.
-fn judge(policies: &Policies, settings: &Settings, observation: &Observation, past: Past) -> (Check, Said) {
-    let Past { early, checks, resumed } = past;
-    let findings: Vec<AnalyzerFinding> =
-        settings.analyzers.iter().map(|choice| analyze(policies, choice, observation)).collect();
-    let outcome = findings.iter().map(|found| found.finding.outcome).max().unwrap_or(Outcome::Inconclusive);
-    let progress = observation.progress.clone();
-    let (at, step_index, canary) = (progress.now, progress.step_index, progress.canary.wanted);
-    let check = Check { at, step_index, canary, early, outcome, findings };
-    if outcome == Outcome::Critical {
-        return (check, None);
-    }
-    let situation = Situation {
-        service: observation.service.clone(),
-        progress,
-        scalings: observation.scalings.clone(),
-        checks: checks.into_iter().chain([check.clone()]).collect(),
-        resumed,
-    };
-    let choice = &settings.progression;
-    let answer = policies.next(&choice.name, &situation, &choice.parameters);
-    let said = match answer.result {
-        Ok(next) => Ok((next, answer.policy)),
-        Err(trap) => Err(format!("the policy {} {trap}", answer.policy.name)),
-    };
-    (check, Some(said))
-}
-
-/// An analyzer that gives no answer is inconclusive, with its message.
-fn analyze(
-    policies: &Policies,
-    choice: &aviary_core::settings::PolicyChoice,
-    observation: &Observation,
-) -> AnalyzerFinding {
-    let answer = policies.analyze(&choice.name, observation, &choice.parameters);
-    let finding = answer.result.unwrap_or_else(|trap| Finding {
-        outcome: Outcome::Inconclusive,
-        score: None,
-        reason: format!("the policy {trap}"),
-        metrics: Vec::new(),
-    });
-    AnalyzerFinding { policy: answer.policy, finding }
-}
+type Said = Option<Result<(Move, PolicyIdentity), String>>;
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
     tokio::task::spawn_blocking(work).await.map_err(|error| format!("the call failed: {error}"))

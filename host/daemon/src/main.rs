@@ -9,6 +9,7 @@ mod judging;
 mod report;
 mod run;
 mod status;
+mod telemetry;
 
 use std::{path::PathBuf, process::ExitCode};
 

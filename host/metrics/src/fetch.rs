@@ -1,6 +1,10 @@
 //! All metrics of a service at once; whatever goes wrong is said per metric.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aviary_core::{
     judge::{MetricObservation, MetricStatus},
@@ -18,10 +22,38 @@ use crate::{
 /// How many queries are under way at once.
 const AT_ONCE: usize = 4;
 
+/// How a query ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryResult {
+    /// There are samples.
+    Samples,
+    /// It was answered, with nothing.
+    NoData,
+    /// It was not answered, or not with anything that can be read.
+    Error,
+}
+
+/// Hears of each query that was sent, when it ended; `took` is the time up to the last byte of its answer.
+pub trait QueryObserver: Send + Sync + 'static {
+    /// One query ended.
+    fn queried(&self, result: QueryResult, took: Duration);
+}
+
+/// Nobody listens.
+impl QueryObserver for () {
+    fn queried(&self, _: QueryResult, _: Duration) {}
+}
+
 /// A Prometheus, or what speaks like one.
-#[derive(Debug)]
 pub struct Prometheus {
     http: Http,
+    observer: Arc<dyn QueryObserver>,
+}
+
+impl fmt::Debug for Prometheus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prometheus").field("http", &self.http).finish_non_exhaustive()
+    }
 }
 
 impl Prometheus {
@@ -30,7 +62,13 @@ impl Prometheus {
     /// # Errors
     /// The address, a certificate or a key is of no use.
     pub fn new(settings: PrometheusSettings) -> Result<Self, SetupFault> {
-        Http::new(settings).map(|http| Self { http })
+        Http::new(settings).map(|http| Self { http, observer: Arc::new(()) })
+    }
+
+    /// With somebody who hears of its queries.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn QueryObserver>) -> Self {
+        Self { observer, ..self }
     }
 
     /// Asks for `metrics`, one query each, and answers in their order.
@@ -88,8 +126,19 @@ impl Prometheus {
         let Some(question) = asked else {
             return Ok(Answer { series: Vec::new(), cut: 0 });
         };
-        let body = self.http.ask(&question, authorization).await?;
-        answer::read(&body, scope).map_err(AskFault::Other)
+        let begun = Instant::now();
+        let body = self.http.ask(&question, authorization).await;
+        let answer = body.and_then(|body| answer::read(&body, scope).map_err(AskFault::Other));
+        self.observer.queried(result_of(&answer), begun.elapsed());
+        answer
+    }
+}
+
+fn result_of(answer: &Result<Answer, AskFault>) -> QueryResult {
+    match answer {
+        Ok(answer) if answer.series.is_empty() => QueryResult::NoData,
+        Ok(_) => QueryResult::Samples,
+        Err(_) => QueryResult::Error,
     }
 }
 

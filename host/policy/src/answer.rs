@@ -114,3 +114,42 @@ pub enum Trap {
     #[error("{0}")]
     Missing(String),
 }
+
+impl Trap {
+    /// Every word there is for a trap.
+    pub const WORDS: [&'static str; 7] = ["time", "memory", "size", "panic", "wasm", "answer", "missing"];
+
+    /// The kind of trap, in one word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Time { .. } => "time",
+            Self::Memory { .. } => "memory",
+            Self::Size { .. } => "size",
+            Self::Panic(_) => "panic",
+            Self::Wasm(_) => "wasm",
+            Self::Answer(_) => "answer",
+            Self::Missing(_) => "missing",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_trap_has_a_word_of_its_own() {
+        let text = String::new;
+        let traps = [
+            Trap::Time { limit: text() },
+            Trap::Memory { wanted: text(), limit: text() },
+            Trap::Size { limit: text() },
+            Trap::Panic(text()),
+            Trap::Wasm(text()),
+            Trap::Answer(text()),
+            Trap::Missing(text()),
+        ];
+        assert_eq!(traps.map(|trap| trap.word()), Trap::WORDS);
+    }
+}

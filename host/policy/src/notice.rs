@@ -71,6 +71,20 @@ impl Notice {
         matches!(self, Self::Refused { .. } | Self::Removed { .. } | Self::FolderUnreadable { .. })
     }
 
+    /// What changed, in one word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Loaded { .. } => "loaded",
+            Self::Replaced { .. } => "replaced",
+            Self::Refused { .. } => "refused",
+            Self::Removed { .. } => "removed",
+            Self::Restored { .. } => "restored",
+            Self::FolderUnreadable { .. } => "folder-unreadable",
+            Self::FolderReadable { .. } => "folder-readable",
+        }
+    }
+
     /// The name of the policy it is about, if it is about one.
     #[must_use]
     pub fn policy(&self) -> Option<&str> {

@@ -15,7 +15,7 @@ use aviary_core::{
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::status::Standing;
+use crate::{status::Standing, telemetry::Tracked};
 
 /// How long our own write is waited for in the watch; after that the guards of the next one must do.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,10 +54,12 @@ pub struct Cared {
     last_write: Option<(Write, u32)>,
     /// Why the last write failed, until one succeeds.
     pub trouble: Option<String>,
+    /// Its part in the daemon's numbers.
+    pub tracked: Tracked,
 }
 
 impl Cared {
-    pub fn new(settings: Arc<Settings>) -> Self {
+    pub fn new(settings: Arc<Settings>, tracked: Tracked) -> Self {
         Self {
             settings,
             state: RecordState::Absent,
@@ -75,15 +77,13 @@ impl Cared {
             not_before: Timestamp(0),
             last_write: None,
             trouble: None,
+            tracked,
         }
     }
 
     /// The record, if there is a readable one.
     pub fn record(&self) -> Option<&Record> {
-        match &self.state {
-            RecordState::Present(record) => Some(record),
-            RecordState::Absent | RecordState::Unreadable(_) => None,
-        }
+        present(&self.state)
     }
 
     /// Whether it is being adopted, or its record that says so is being stored.
@@ -111,8 +111,15 @@ impl Cared {
         }
     }
 
-    /// Remembers a record that was just stored.
-    pub fn stored(&mut self, record: Record, version: String) {
+    /// How it stands from now on.
+    pub fn stand(&mut self, standing: Standing) {
+        self.tracked.stands(present(&self.state), !standing.problems.is_empty());
+        self.standing = standing;
+    }
+
+    /// Remembers a record that was just stored, at an operator's word or not.
+    pub fn stored(&mut self, record: Record, version: String, by_operator: bool, now: Timestamp) {
+        self.tracked.stored(present(&self.state), &record, by_operator, now);
         self.state = RecordState::Present(Box::new(record));
         self.version = Some(version);
         self.shown = false;
@@ -127,6 +134,12 @@ impl Cared {
     pub fn succeeded(&mut self) {
         self.failures = 0;
         self.trouble = None;
+    }
+
+    /// A write was made.
+    pub fn wrote(&mut self, write: &Write, now: Timestamp) {
+        self.tracked.wrote(present(&self.state), write, now);
+        self.succeeded();
     }
 
     /// Waits longer after each failure in a row.
@@ -160,6 +173,13 @@ impl Cared {
         }
         self.failed("the same write is needed again and again: somebody else undoes it".to_owned(), now);
         false
+    }
+}
+
+fn present(state: &RecordState) -> Option<&Record> {
+    match state {
+        RecordState::Present(record) => Some(record),
+        RecordState::Absent | RecordState::Unreadable(_) => None,
     }
 }
 

@@ -1,13 +1,14 @@
 //! What happens next for one service: the core's plan, carried out one effect at a time.
 
-use aviary_cluster::{ServiceKey, WriteError};
+use aviary_cluster::{Expectation, ServiceKey, WriteError};
 use aviary_core::{
     answer::answered,
     command::{Command, commanded},
-    plan::{Note, Plan, Service, plan},
+    plan::{Note, Plan, Question, Service, plan},
     record::{Phase, Record},
     spec::Spec,
     view::View,
+    write::Write,
 };
 use serde_json::json;
 use tracing::{debug, warn};
@@ -64,6 +65,9 @@ impl Daemon {
             && cared.asking.as_ref() != Some(&question.identity())
             && let Some(original) = &view.original
         {
+            if let Question::Classify { digest, .. } = &question {
+                cared.tracked.sees(digest, now());
+            }
             self.ask(key, question, Spec::of(&original.spec));
         }
     }
@@ -126,7 +130,7 @@ impl Daemon {
             Done::Saved { key, record, notes, asked_by, result } => self.saved(&key, record, &notes, asked_by, result),
             Done::Acted { key, write, reason, result } => {
                 debug!(service = %key, ?write, reason, ok = result.is_ok(), "write");
-                self.acted(&key, result);
+                self.acted(&key, &write, result);
             }
             Done::Answered { key, identity, answer } => {
                 if let Some(cared) = self.services.get_mut(&key) {
@@ -154,7 +158,7 @@ impl Daemon {
         (cared.busy, cared.begins) = (false, false);
         match result {
             Ok(version) => {
-                cared.stored(record, version);
+                cared.stored(record, version, asked_by.is_some(), now());
                 self.say(key, notes);
                 if let Some(waiting) = asked_by {
                     let said = notes.first().map(|note| note.text.clone()).unwrap_or_default();
@@ -184,12 +188,12 @@ impl Daemon {
         }
     }
 
-    fn acted(&mut self, key: &ServiceKey, result: Result<Option<aviary_cluster::Expectation>, WriteError>) {
+    fn acted(&mut self, key: &ServiceKey, write: &Write, result: Result<Option<Expectation>, WriteError>) {
         let Some(cared) = self.services.get_mut(key) else { return };
         cared.busy = false;
         match result {
             Ok(expected) => {
-                cared.succeeded();
+                cared.wrote(write, now());
                 match expected {
                     Some(expectation) => cared.expecting = Some((expectation, now())),
                     None => cared.forget(),
@@ -225,5 +229,5 @@ fn stand(key: &ServiceKey, cared: &mut Cared, plan: &Plan) {
     for problem in plan.problems.iter().filter(|problem| !cared.standing.problems.contains(problem)) {
         warn!(namespace = key.namespace, service = key.name, "{problem}");
     }
-    cared.standing = Standing { reason: plan.reason.clone(), problems: plan.problems.clone() };
+    cared.stand(Standing { reason: plan.reason.clone(), problems: plan.problems.clone() });
 }

@@ -112,6 +112,7 @@ impl Daemon {
 
     fn cluster(&mut self, input: ClusterInput) {
         if let ClusterInput::WatchFailed { kind, namespace, forbidden, error } = &input {
+            self.judges.telemetry.api.watch_failed(*kind, namespace);
             tracing::warn!(%kind, %namespace, forbidden, %error, "a watch does not work");
         }
         // After a list every service of its namespace is looked at: one whose objects are all gone is in no list.
@@ -159,6 +160,7 @@ impl Daemon {
     fn tell_readiness(&self) {
         let not_ready: Vec<String> =
             self.namespaces.iter().flat_map(|namespace| self.index.not_ready(namespace)).collect();
+        self.judges.telemetry.own.ready(not_ready.is_empty());
         self.not_ready.send_if_modified(|told| {
             let changed = *told != not_ready;
             *told = not_ready;

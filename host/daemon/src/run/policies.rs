@@ -33,6 +33,7 @@ impl Daemon {
     pub(super) fn policies_changed(&mut self, notices: Vec<Notice>) {
         for notice in notices {
             let text = notice.to_string();
+            self.judges.telemetry.judging.policy_changed(&notice);
             if notice.is_problem() {
                 warn!("{text}");
             } else {
@@ -41,6 +42,7 @@ impl Daemon {
             self.announce_policy(&notice, &text);
             self.policy_notices.push(text);
         }
+        self.judges.telemetry.judging.refuses(self.judges.policies.problems().len());
         let surplus = self.policy_notices.len().saturating_sub(SHOWN);
         self.policy_notices.drain(..surplus);
     }

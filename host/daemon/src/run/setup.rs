@@ -1,6 +1,6 @@
 //! From the command line to a running daemon.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use aviary_cluster::{ServiceKey, connect, watch_namespace};
@@ -20,6 +20,7 @@ use crate::{
     control::server::Socket,
     health,
     judging::Judges,
+    telemetry::Telemetry,
 };
 
 /// What the command line says; it goes before the configuration.
@@ -43,11 +44,13 @@ pub async fn run(options: Options) -> Result<()> {
     let configuration = Configuration::load(&options.config)?;
     let folder = options.policies.clone().or_else(|| configuration.policies_folder.clone());
     let policies = load_policies(folder.clone(), &configuration, &options.config)?;
+    let (started, telemetry) = (now(), Telemetry::new(now()));
     let prometheus = configuration.prometheus.clone().map(Prometheus::new).transpose();
-    let prometheus = prometheus.context("prometheus in the configuration")?.map(Arc::new);
+    let prometheus = prometheus.context("prometheus in the configuration")?;
+    let prometheus = prometheus.map(|prometheus| Arc::new(prometheus.observed_by(telemetry.clone())));
     let socket = options.socket.clone().or_else(|| configuration.socket.clone()).unwrap_or_else(crate::default_socket);
     let socket = Socket::bind(&socket)?;
-    let client = connect(env!("CARGO_PKG_VERSION")).await?;
+    let client = connect(env!("CARGO_PKG_VERSION"), telemetry.clone()).await?;
 
     let (cluster_sender, cluster) = mpsc::channel(1024);
     let (effects, done) = mpsc::channel(1024);
@@ -56,15 +59,19 @@ pub async fn run(options: Options) -> Result<()> {
     let (not_ready, readiness) = watch::channel(vec!["the watches have not started yet".to_owned()]);
     let mut tasks = JoinSet::new();
     let namespaces = configuration.namespaces();
-    namespaces.iter().for_each(|namespace| watch_namespace(&client, namespace, &cluster_sender, &mut tasks));
+    for namespace in &namespaces {
+        telemetry.api.watching(namespace);
+        watch_namespace(&client, namespace, &cluster_sender, &mut tasks);
+    }
     tasks.spawn(socket.serve(asked_sender));
     if let Some(address) = options.listen.or(configuration.listen) {
-        health::serve(address, readiness, &mut tasks).await?;
+        health::serve(address, readiness, telemetry.clone(), &mut tasks).await?;
     }
     let _watcher = folder.map(|folder| policies::follow(folder, policies.clone(), notices_sender)).transpose()?;
     info!(services = configuration.entries.len(), version = env!("CARGO_PKG_VERSION"), "aviary runs");
-    let judges = Judges { policies, prometheus };
-    let services = cared(&configuration);
+    telemetry.judging.refuses(policies.problems().len());
+    let services = cared(&configuration, &telemetry);
+    let judges = Judges { policies, prometheus, telemetry };
     let daemon = Daemon {
         client,
         judges,
@@ -72,7 +79,7 @@ pub async fn run(options: Options) -> Result<()> {
         services,
         namespaces,
         effects,
-        started: now(),
+        started,
         policy_notices: Vec::new(),
         left_behind: Default::default(),
         not_ready,
@@ -82,10 +89,12 @@ pub async fn run(options: Options) -> Result<()> {
     Ok(())
 }
 
-fn cared(configuration: &Configuration) -> std::collections::BTreeMap<ServiceKey, Cared> {
+fn cared(configuration: &Configuration, telemetry: &Arc<Telemetry>) -> BTreeMap<ServiceKey, Cared> {
     let one = |(namespace, name)| {
         let entry = configuration.service(namespace, name, &Default::default())?;
-        Some((ServiceKey::new(namespace, name), Cared::new(entry.settings.clone())))
+        let key = ServiceKey::new(namespace, name);
+        let tracked = telemetry.track(&key, &entry.settings);
+        Some((key, Cared::new(entry.settings.clone(), tracked)))
     };
     configuration.named().filter_map(one).collect()
 }
