@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::{client::bounded, error::WriteError, input::ClusterInput};
 
-/// What is written in each namespace: verb, API group and resource, as in `config/rbac.yaml`. Reading is told by the
+/// What is written in each namespace: verb, API group and resource, as in `config/kustomize-rights/role.yaml`. Reading is told by the
 /// watches.
 const WRITES: [(&str, &str, &str); 7] = [
     ("create", "apps", "deployments"),
@@ -92,5 +92,7 @@ fn review(namespace: &str, verb: &str, group: &str, resource: &str) -> SelfSubje
 fn sentence(namespace: &str, verb: &str, resource: &str, status: &SubjectAccessReviewStatus) -> String {
     let reason = status.reason.as_deref().filter(|reason| !reason.is_empty());
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-    format!("may not {verb} {resource} in namespace {namespace}{reason}; compare the Role with config/rbac.yaml")
+    format!(
+        "may not {verb} {resource} in namespace {namespace}{reason}; compare the Role with config/kustomize-rights/role.yaml"
+    )
 }

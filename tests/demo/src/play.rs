@@ -51,7 +51,7 @@ impl<'a> Play<'a> {
         self.wait_for_pods("Prometheus to see each pod", |play| play.stage.scraped())?;
         self.outsider.begin();
         self.stage.start_daemon()?;
-        self.say(Line::new("started aviary run, with the rights of config/rbac.yaml and no more"))?;
+        self.say(Line::new("started aviary run, with the rights of config/kustomize-rights/role.yaml and no more"))?;
         self.follow("the adoption", |service| service.phase == "steady")?;
         let least = self.outsider.figures()?.least_available;
         self.say(Line::default().add(Style::Good, "adopted").add(

@@ -52,11 +52,11 @@ impl LocalCluster {
         self.kubectl(Identity::Admin, &["create", "namespace", name], None)?.checked().map(|_| ())
     }
 
-    /// Grants the user `aviary` in a namespace what the project's own `config/rbac.yaml` says, and nothing more:
+    /// Grants the user `aviary` in a namespace what the project's own `config/kustomize-rights/role.yaml` says, and nothing more:
     /// every Role in it, bound to that user instead of the service account.
     pub fn apply_rbac(&self, namespace: &str) -> Result<()> {
-        let file = repository().join("config/rbac.yaml");
-        let path = file.to_str().context("the path of config/rbac.yaml is not UTF-8")?;
+        let file = repository().join("config/kustomize-rights/role.yaml");
+        let path = file.to_str().context("the path of config/kustomize-rights/role.yaml is not UTF-8")?;
         let read = ["create", "--dry-run=client", "--output=json", "-f", path];
         let objects = self.kubectl(Identity::Admin, &read, None)?.checked()?;
         let roles = roles_in(&objects, namespace)?;

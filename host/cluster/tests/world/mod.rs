@@ -42,7 +42,7 @@ impl<'cluster> World<'cluster> {
         Self { cluster, namespace, client }
     }
 
-    /// A namespace in which the daemon may do what config/rbac.yaml says.
+    /// A namespace in which the daemon may do what config/kustomize-rights/role.yaml says.
     pub async fn new(cluster: &'cluster LocalCluster) -> Self {
         let world = Self::without_role(cluster).await;
         world.grant().await;
@@ -53,7 +53,7 @@ impl<'cluster> World<'cluster> {
     pub async fn grant(&self) {
         block_in_place(|| self.cluster.apply_rbac(&self.namespace)).unwrap();
         let granted = || async { missing_permissions(&self.client, &self.namespace).await == Ok(Vec::new()) };
-        eventually("the rights of config/rbac.yaml", granted).await;
+        eventually("the rights of config/kustomize-rights/role.yaml", granted).await;
     }
 
     pub fn key(&self, name: &str) -> ServiceKey {

@@ -53,11 +53,12 @@ impl Tracked {
         self.count_rollback(before, after, by_operator);
         let phase = status::phase(Some(after));
         let known = began(after);
-        let left = self.shown.as_ref().map(|shown| shown.phase).filter(|left| *left != phase || known > self.since);
-        if let (Some(left), Some(since)) = (left.filter(|left| TIMED.contains(left)), self.since) {
+        let left = self.shown.as_ref().map(|shown| shown.phase);
+        let goes_on = left == Some(phase) && known <= self.since;
+        if let (false, Some(left), Some(since)) = (goes_on, left.filter(|left| TIMED.contains(left)), self.since) {
             self.telemetry.services.phase_took(left, now.since(since));
         }
-        let since = if left.is_some() { known.or(Some(now)) } else { self.since };
+        let since = if goes_on { self.since } else { known.or(Some(now)) };
         self.stands(Some(after), self.shown.as_ref().is_some_and(|shown| shown.troubled));
         self.since = since;
     }
