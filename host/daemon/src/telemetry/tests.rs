@@ -31,10 +31,10 @@ fn key(name: &str) -> ServiceKey {
     ServiceKey::new("shop", name)
 }
 
-fn settings() -> Settings {
+fn settings() -> Arc<Settings> {
     let text = "services: [{name: worker, namespace: shop}]\n";
     let configuration = Configuration::parse(text, Path::new("aviary.yaml")).expect("a good configuration");
-    configuration.services.into_iter().next().expect("one service").settings
+    configuration.entries.into_iter().next().expect("one entry").settings
 }
 
 fn spec(image: &str) -> Spec {

@@ -112,3 +112,9 @@ services:
     faults.push(b.in_force.progression.source.fault("mine says no: ask it nicely"));
     assert_eq!(faults.to_string(), "/etc/aviary.yaml:11:45: services[1].progression: mine says no: ask it nicely");
 }
+
+#[test]
+fn the_configurations_for_kustomize_are_good() {
+    good(include_str!("../../../../../config/kustomize/aviary.yaml"));
+    good(include_str!("../../../../../config/kustomize-example/aviary/aviary.yaml"));
+}
