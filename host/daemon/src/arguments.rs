@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     config_command::Config,
     control::{client::ask, protocol::Word},
-    default_socket, report, run,
+    default_socket, policy, report, run,
 };
 
 /// What is logged unless AVIARY_LOG says otherwise: what fails is told by Aviary itself, not by its libraries too.
@@ -51,6 +51,9 @@ enum Command {
     /// Look at a configuration
     #[command(subcommand)]
     Config(Config),
+    /// Write a policy of your own, and look at one
+    #[command(subcommand)]
+    Policy(policy::Command),
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +135,7 @@ pub fn perform(arguments: Arguments) -> Result<()> {
         Command::Release(named) => tell(socket, Word::Release, &named),
         Command::Adopt(named) => tell(socket, Word::Adopt, &named),
         Command::Config(config) => config.perform(),
+        Command::Policy(command) => policy::perform(command),
     }
 }
 

@@ -6,6 +6,7 @@ mod configuration;
 mod control;
 mod health;
 mod judging;
+mod policy;
 mod report;
 mod run;
 mod status;

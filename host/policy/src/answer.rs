@@ -1,6 +1,6 @@
 //! What comes back from a call: an answer with the policy behind it, or a trap.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use aviary_core::judge::PolicyIdentity;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,17 @@ pub struct Answer<T> {
     pub logs: Vec<LogLine>,
     /// Log lines beyond the limit, which are lost.
     pub logs_cut: u32,
+    /// What the call cost; nothing if there was none.
+    pub spent: Spent,
+}
+
+/// What a call cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// From the making of the instance to its end.
+    pub time: Duration,
+    /// Bytes of linear memory in the end; memory never shrinks.
+    pub memory: usize,
 }
 
 /// A line that a policy logged.

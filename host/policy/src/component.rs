@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, panic};
 
-use wasmparser::{ComponentTypeRef, Parser, Payload, TypeBounds, Validator, WasmFeatures};
+use serde::Serialize;
+use wasmparser::{
+    ComponentTypeRef, Export, ExternalKind, Import, Parser, Payload, TypeBounds, Validator, WasmFeatures,
+};
 use wit_component::ComponentEncoder;
 
 use crate::{
@@ -85,27 +88,65 @@ impl Refusal {
     }
 }
 
+/// What the bytes of a file are, by their first eight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// What `cargo build` writes; the host makes a component of it.
+    Module,
+    /// What the host runs.
+    Component,
+}
+
 /// A component that has been looked at from outside only.
 pub(crate) struct Candidate<'a> {
     pub(crate) component: Cow<'a, [u8]>,
     pub(crate) kind: Kind,
 }
 
-/// Looks at the bytes and makes a component of a core module.
-pub(crate) fn examine(bytes: &[u8]) -> Result<Candidate<'_>, Refusal> {
-    let core = is_core_module(bytes)?;
-    validate(bytes)?;
-    if core {
-        module_imports(bytes)?;
-    }
-    let component = if core { Cow::Owned(encode(bytes)?) } else { Cow::Borrowed(bytes) };
-    let outline = Outline::of(&component)?;
-    outline.imports.iter().try_for_each(|name| allowed_import(name))?;
-    let kind = outline.kind()?;
-    Ok(Candidate { component, kind })
+/// What can be seen from outside.
+pub(crate) struct Looks<'a> {
+    pub(crate) form: Form,
+    pub(crate) outline: Outline,
+    pub(crate) verdict: Result<Candidate<'a>, Faults>,
 }
 
-fn is_core_module(bytes: &[u8]) -> Result<bool, Refusal> {
+/// At least one.
+pub(crate) struct Faults {
+    pub(crate) first: Refusal,
+    pub(crate) others: Vec<Refusal>,
+}
+
+/// Looks at the bytes and makes a component of a core module; or says the first thing that is wrong.
+pub(crate) fn examine(bytes: &[u8]) -> Result<Candidate<'_>, Refusal> {
+    look(bytes)?.verdict.map_err(|faults| faults.first)
+}
+
+/// As [`examine`], with all that can be said of the bytes; an error if they are no sound WebAssembly.
+pub(crate) fn look(bytes: &[u8]) -> Result<Looks<'_>, Refusal> {
+    let form = form(bytes)?;
+    validate(bytes)?;
+    let outline = Outline::of(bytes)?;
+    let verdict = outline.verdict().and_then(|kind| match form {
+        Form::Component => Ok(Candidate { component: Cow::Borrowed(bytes), kind }),
+        Form::Module => of_module(bytes),
+    });
+    Ok(Looks { form, outline, verdict })
+}
+
+fn of_module(module: &[u8]) -> Result<Candidate<'static>, Faults> {
+    let component = encode(module)?;
+    let kind = Outline::of(&component)?.verdict()?;
+    Ok(Candidate { component: Cow::Owned(component), kind })
+}
+
+impl From<Refusal> for Faults {
+    fn from(first: Refusal) -> Self {
+        Self { first, others: vec![] }
+    }
+}
+
+fn form(bytes: &[u8]) -> Result<Form, Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::NotWasm("the file is empty".to_owned()));
     }
@@ -115,8 +156,8 @@ fn is_core_module(bytes: &[u8]) -> Result<bool, Refusal> {
     }
     let version = bytes.get(4..8).ok_or_else(|| Refusal::Damaged(format!("it ends after {} bytes", bytes.len())))?;
     match version {
-        [1, 0, 0, 0] => Ok(true),
-        [_, _, 1, 0] => Ok(false),
+        [1, 0, 0, 0] => Ok(Form::Module),
+        [_, _, 1, 0] => Ok(Form::Component),
         _ => Err(Refusal::NotWasm(format!("its version bytes are {version:02x?}, which nobody knows"))),
     }
 }
@@ -139,21 +180,6 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-/// What a core module asks for by modules that no component can give it.
-fn module_imports(module: &[u8]) -> Result<(), Refusal> {
-    for payload in Parser::new(0).parse_all(module) {
-        if let Payload::ImportSection(section) = payload.map_err(damaged)? {
-            for import in section.into_imports() {
-                let import = import.map_err(damaged)?;
-                if !import.module.contains(':') {
-                    allowed_import(&format!("{}::{}", import.module, import.name))?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
 fn allowed_import(import: &str) -> Result<(), Refusal> {
     let (path, version) = import.split_once('@').unwrap_or((import, ""));
     let ours = matches!(path, "aviary:policy/log" | "aviary:policy/types");
@@ -172,41 +198,76 @@ fn allowed_import(import: &str) -> Result<(), Refusal> {
     Err(Refusal::Import { import: import.to_owned(), remedy })
 }
 
-/// The names that a component asks for and offers.
+/// The names that a module or component asks for and offers.
 #[derive(Default)]
-struct Outline {
-    imports: Vec<String>,
-    exports: Vec<String>,
+pub(crate) struct Outline {
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
 }
 
 impl Outline {
-    fn of(component: &[u8]) -> Result<Self, Refusal> {
+    fn of(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut outline = Self::default();
         let mut depth = 0_usize;
-        for payload in Parser::new(0).parse_all(component) {
+        for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(damaged)? {
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::ComponentImportSection(section) if depth == 0 => {
-                    for import in section {
-                        let import = import.map_err(damaged)?;
-                        // The records that a world uses are imports too: names of types, nothing that can be called.
-                        if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
-                            outline.imports.push(import.name.name.to_owned());
-                        }
-                    }
-                }
-                Payload::ComponentExportSection(section) if depth == 0 => {
-                    let names = section.into_iter().map(|export| export.map(|export| export.name.name.to_owned()));
-                    outline.exports.extend(names.collect::<Result<Vec<_>, _>>().map_err(damaged)?);
-                }
+                section if depth == 0 => outline.read(section).map_err(damaged)?,
                 _ => {}
             }
         }
         Ok(outline)
     }
 
-    fn kind(&self) -> Result<Kind, Refusal> {
+    fn read(&mut self, section: Payload<'_>) -> wasmparser::Result<()> {
+        match section {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    self.asks(module_import(&import?));
+                }
+            }
+            Payload::ComponentImportSection(section) => {
+                for import in section {
+                    let import = import?;
+                    // The records that a world uses are imports too: names of types, nothing that can be called.
+                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                        self.asks(import.name.name.to_owned());
+                    }
+                }
+            }
+            Payload::ExportSection(section) => {
+                let exports: Vec<Export<'_>> = section.into_iter().collect::<wasmparser::Result<_>>()?;
+                let functions = exports.iter().filter(|export| export.kind == ExternalKind::Func);
+                let named = functions.map(|export| export.name).filter(|name| !name.starts_with("cabi_"));
+                self.exports.extend(named.map(str::to_owned));
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section {
+                    self.exports.push(export?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn asks(&mut self, import: String) {
+        if !self.imports.contains(&import) {
+            self.imports.push(import);
+        }
+    }
+
+    /// The question it answers, or everything that is wrong with these names.
+    fn verdict(&self) -> Result<Kind, Faults> {
+        let mut strangers = self.imports.iter().filter_map(|name| allowed_import(name).err());
+        match (strangers.next(), self.kind()) {
+            (Some(first), kind) => Err(Faults { first, others: strangers.chain(kind.err()).collect() }),
+            (None, kind) => Ok(kind?),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Result<Kind, Refusal> {
         let has = |name: &str| self.exports.iter().any(|export| export == name);
         let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| has(kind.function())).collect();
         match kinds[..] {
@@ -215,6 +276,11 @@ impl Outline {
             _ => Err(Refusal::World { exports: text::cut(&self.exports.join(", "), 300) }),
         }
     }
+}
+
+/// An interface goes by its name; of what no component can give, the function counts too.
+fn module_import(import: &Import<'_>) -> String {
+    if import.module.contains(':') { import.module.to_owned() } else { format!("{}::{}", import.module, import.name) }
 }
 
 fn damaged(error: wasmparser::BinaryReaderError) -> Refusal {

@@ -4,7 +4,7 @@ use std::{
     fmt, panic,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use wasmtime::{
@@ -13,7 +13,7 @@ use wasmtime::{
 };
 
 use crate::{
-    answer::Trap,
+    answer::{Spent, Trap},
     contract,
     limits::{Limits, humane_bytes},
     sandbox::Sandbox,
@@ -36,6 +36,7 @@ pub(crate) struct Machine {
 pub(crate) struct Outcome<T> {
     pub(crate) result: Result<T, Trap>,
     pub(crate) sandbox: Sandbox,
+    pub(crate) spent: Spent,
 }
 
 impl Machine {
@@ -64,6 +65,7 @@ impl Machine {
         policy: &str,
         call: impl FnOnce(&mut Store<Sandbox>) -> wasmtime::Result<T>,
     ) -> Outcome<T> {
+        let begun = Instant::now();
         let mut store = Store::new(&self.engine, Sandbox::new(policy, self.limits));
         store.limiter(|sandbox| sandbox);
         store.set_hostcall_fuel(self.limits.answer);
@@ -72,7 +74,8 @@ impl Machine {
         let result = call(&mut store);
         drop(running);
         let sandbox = store.into_data();
-        Outcome { result: result.map_err(|error| self.trap(&error, &sandbox)), sandbox }
+        let spent = Spent { time: begun.elapsed(), memory: sandbox.memory };
+        Outcome { result: result.map_err(|error| self.trap(&error, &sandbox)), sandbox, spent }
     }
 
     fn trap(&self, error: &wasmtime::Error, sandbox: &Sandbox) -> Trap {

@@ -36,9 +36,14 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<PolicyFile>, String> {
 /// Reads the bytes of a policy, following links; `None` if the file is gone.
 pub(crate) fn read(file: &PolicyFile) -> Result<Option<Vec<u8>>, String> {
     proper_name(&file.name)?;
-    match regular_size(&file.path) {
+    contents(&file.path)
+}
+
+/// The bytes of a file that may be anything, at most so many as a policy may have; `None` if it is gone.
+pub(crate) fn contents(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    match regular_size(path) {
         Ok(size) if size > LARGEST => Err(too_large()),
-        Ok(_) => read_bytes(&file.path).map(Some),
+        Ok(_) => read_bytes(path).map(Some),
         Err(Fault::Gone) => Ok(None),
         Err(Fault::Other(reason)) => Err(reason),
     }
@@ -49,12 +54,14 @@ enum Fault {
     Other(String),
 }
 
-fn policy_file(path: &Path) -> Option<PolicyFile> {
+/// The policy that a file wants to be; hidden ones and those of another ending want nothing.
+pub(crate) fn policy_file(path: &Path) -> Option<PolicyFile> {
     let name = path.file_name()?.to_string_lossy().strip_suffix(".wasm")?.to_owned();
     (!name.starts_with('.') && !name.is_empty()).then(|| PolicyFile { name, path: path.to_owned() })
 }
 
-fn proper_name(name: &str) -> Result<(), String> {
+/// Whether a policy may have this name; the fault reads as a sentence.
+pub(crate) fn proper_name(name: &str) -> Result<(), String> {
     let proper = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
     if name.bytes().all(proper) && name.len() <= LONGEST_NAME {
         return Ok(());

@@ -3,13 +3,14 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use aviary_core::judge::{self, PolicyIdentity};
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wasmtime::{Store, component::Component};
 
 use crate::{
-    answer::{Answer, Kind, Trap},
-    component::{Refusal, examine},
+    answer::{Answer, Kind, Spent, Trap},
+    component::{Candidate, Refusal, examine},
     contract::{Analyzer, AnalyzerPre, Classifier, ClassifierPre, Progression, ProgressionPre, types as wit},
     engine::{Machine, Outcome},
     hear,
@@ -29,14 +30,19 @@ pub(crate) struct Policy {
     machine: Arc<Machine>,
 }
 
-/// What a policy says of itself, checked.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct About {
-    pub(crate) own_name: String,
-    pub(crate) version: String,
-    pub(crate) summary: String,
-    pub(crate) parameters_schema: String,
-    pub(crate) defaults: String,
+/// What a policy says of itself, checked; empty before it is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct About {
+    /// The name it gives itself; the file's stem counts, this is for reading.
+    pub own_name: String,
+    /// Its version.
+    pub version: String,
+    /// One line of what it does.
+    pub summary: String,
+    /// JSON Schema of its parameters.
+    pub parameters_schema: String,
+    /// Its default parameters, JSON.
+    pub defaults: String,
 }
 
 /// Linked but not yet an instance: every call makes a fresh one.
@@ -56,17 +62,32 @@ enum Instance {
 impl Policy {
     /// Examines, compiles, links and tries `bytes`. Takes some 50 ms, and no lock.
     pub(crate) fn load(machine: &Arc<Machine>, name: &str, bytes: &[u8]) -> Result<Self, Refusal> {
-        let candidate = examine(bytes)?;
+        let mut policy = Self::link(machine, name, digest(bytes), &examine(bytes)?)?;
+        policy.introduce()?;
+        let fault = trial::faults(&policy).next();
+        fault.map_or(Ok(policy), Err)
+    }
+
+    /// Compiles and links; it has not said a word yet.
+    pub(crate) fn link(
+        machine: &Arc<Machine>,
+        name: &str,
+        digest: String,
+        candidate: &Candidate<'_>,
+    ) -> Result<Self, Refusal> {
         let component = machine.compile(&candidate.component).map_err(Refusal::Unusable)?;
         let world = World::link(machine, candidate.kind, &component)
             .map_err(|error| Refusal::Unusable(format!("it does not link: {error:#}")))?;
-        let identity = PolicyIdentity { name: name.to_owned(), version: String::new(), digest: digest(bytes) };
-        let machine = Arc::clone(machine);
-        let mut policy = Self { identity, kind: candidate.kind, about: About::default(), world, machine };
-        policy.about = policy.describe()?;
-        policy.identity.version.clone_from(&policy.about.version);
-        trial::run(&policy)?;
-        Ok(policy)
+        let identity = PolicyIdentity { name: name.to_owned(), version: String::new(), digest };
+        let (kind, about, machine) = (candidate.kind, About::default(), Arc::clone(machine));
+        Ok(Self { identity, kind, about, world, machine })
+    }
+
+    /// Lets it say what it is.
+    pub(crate) fn introduce(&mut self) -> Result<(), Refusal> {
+        self.about = self.describe()?;
+        self.identity.version.clone_from(&self.about.version);
+        Ok(())
     }
 
     /// Asks whether the policy accepts `parameters`.
@@ -78,6 +99,19 @@ impl Policy {
             Err(reason) => hear::sentence("the error", &reason).map(Err).map_err(Trap::Answer),
         };
         self.answer(outcome, check)
+    }
+
+    /// Holds the policy to the parameters that `by` gives it.
+    pub(crate) fn accepts(&self, parameters: &Value, by: &str) -> Result<(), Refusal> {
+        let by = by.to_owned();
+        match self.validate(parameters).result {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(reason)) => Err(Refusal::Parameters { by, reason }),
+            Err(trap) => {
+                let act = format!("asked whether it accepts the parameters that {by} gives it");
+                Err(Refusal::Trial { act, trap })
+            }
+        }
     }
 
     pub(crate) fn classify(&self, change: &judge::Change, parameters: &Value) -> Answer<judge::Classification> {
@@ -118,12 +152,14 @@ impl Policy {
             result: outcome.result.and_then(check),
             logs: outcome.sandbox.logs,
             logs_cut: outcome.sandbox.logs_cut,
+            spent: outcome.spent,
         }
     }
 
     fn other_question<T>(&self, asked: Kind) -> Answer<T> {
         let message = format!("is {}, not {}; configure another one", a(self.kind), a(asked));
-        Answer { policy: self.identity.clone(), result: Err(Trap::Missing(message)), logs: vec![], logs_cut: 0 }
+        let result = Err(Trap::Missing(message));
+        Answer { policy: self.identity.clone(), result, logs: vec![], logs_cut: 0, spent: Spent::default() }
     }
 
     /// No parameters are the policy's own.
@@ -170,14 +206,23 @@ impl Instance {
 }
 
 impl About {
+    /// Or everything that is wrong with it.
     fn hear(told: wit::Info) -> Result<Self, String> {
-        Ok(Self {
-            own_name: hear::name("its name", &told.name)?,
-            version: hear::name("its version", &told.version)?,
-            summary: hear::sentence("its summary", &told.summary)?,
-            parameters_schema: document("the schema of its parameters", told.parameters_schema)?,
-            defaults: document("its default parameters", told.defaults)?,
-        })
+        let mut faults = Vec::new();
+        let mut sound = |heard: Result<String, String>| {
+            heard.unwrap_or_else(|fault| {
+                faults.push(fault);
+                String::new()
+            })
+        };
+        let about = Self {
+            own_name: sound(hear::name("its name", &told.name)),
+            version: sound(hear::name("its version", &told.version)),
+            summary: sound(hear::sentence("its summary", &told.summary)),
+            parameters_schema: sound(document("the schema of its parameters", told.parameters_schema)),
+            defaults: sound(document("its default parameters", told.defaults)),
+        };
+        if faults.is_empty() { Ok(about) } else { Err(faults.join("; ")) }
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    answer::{Answer, Kind, Trap},
+    answer::{Answer, Kind, Spent, Trap},
     built_in,
     component::Refusal,
     engine::Machine,
@@ -300,6 +300,7 @@ impl Policies {
                 result: Err(Trap::Missing(reason)),
                 logs: vec![],
                 logs_cut: 0,
+                spent: Spent::default(),
             },
         }
     }

@@ -18,7 +18,8 @@ const PARTS: usize = 100;
 pub(crate) struct Sandbox {
     policy: String,
     limits: Limits,
-    memory: usize,
+    /// Bytes of all linear memories.
+    pub(crate) memory: usize,
     elements: usize,
     /// What the policy would have had in all when it was refused more.
     pub(crate) denied: Option<usize>,

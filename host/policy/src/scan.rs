@@ -49,20 +49,8 @@ fn admit(shared: &Shared, state: &State, file: &PolicyFile, bytes: &[u8], uses: 
         return Err(Refusal::OtherKind { found: a(policy.kind), in_force: a(found.policy.kind) });
     }
     let mut ours = uses.iter().filter(|r#use| r#use.policy == file.name && r#use.kind == policy.kind);
-    ours.try_for_each(|r#use| accepts(&policy, r#use))?;
+    ours.try_for_each(|r#use| policy.accepts(&r#use.parameters, &r#use.by))?;
     Ok(policy)
-}
-
-fn accepts(policy: &Policy, r#use: &Use) -> Result<(), Refusal> {
-    let reason = match policy.validate(&r#use.parameters).result {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(reason)) => reason,
-        Err(trap) => {
-            let act = format!("asked whether it accepts the parameters that {} gives it", r#use.by);
-            return Err(Refusal::Trial { act, trap });
-        }
-    };
-    Err(Refusal::Parameters { by: r#use.by.clone(), reason })
 }
 
 /// The content is what is in force already; only where it came from may be news.

@@ -15,7 +15,7 @@ use aviary_core::{
     write::{Purpose, Write},
 };
 use aviary_metrics::{QueryObserver, QueryResult};
-use aviary_policy::{Answer, Notice, Trap};
+use aviary_policy::{Answer, Notice, Spent, Trap};
 use serde_json::{Value, json};
 
 use super::{Telemetry, Tracked};
@@ -100,7 +100,7 @@ fn value(telemetry: &Telemetry, series: &str) -> Option<f64> {
 
 fn answer(result: Result<(), Trap>) -> Answer<()> {
     let policy = serde_json::from_value(json!({"name": "threshold", "version": "1", "digest": "none"}));
-    Answer { policy: policy.expect("a policy"), result, logs: Vec::new(), logs_cut: 0 }
+    Answer { policy: policy.expect("a policy"), result, logs: Vec::new(), logs_cut: 0, spent: Spent::default() }
 }
 
 /// Everything that is counted has happened once, and a paused rollout is under way.

@@ -3,6 +3,7 @@
 mod built_in;
 mod calling;
 mod guest;
+mod inspecting;
 mod loading;
 mod swapping;
 mod watching;
