@@ -73,11 +73,16 @@ impl Index {
         touched
     }
 
+    /// Whether every watch of a namespace has listed once, so that what is not seen is not there.
+    #[must_use]
+    pub fn is_listed(&self, namespace: &str) -> bool {
+        Kind::ALL.iter().all(|kind| self.listed.contains(&(namespace.to_owned(), *kind)))
+    }
+
     /// A service as the watches show it; nothing before every watch of its namespace has listed once.
     #[must_use]
     pub fn view(&self, key: &ServiceKey) -> Option<View> {
-        let listed = Kind::ALL.iter().all(|kind| self.listed.contains(&(key.namespace.clone(), *kind)));
-        listed.then(|| View {
+        self.is_listed(&key.namespace).then(|| View {
             original: self.workload(key, Track::Original).cloned(),
             primary: self.workload(key, Track::Primary).cloned(),
             canary: self.workload(key, Track::Canary).cloned(),

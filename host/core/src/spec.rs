@@ -1,6 +1,6 @@
 //! What of a Deployment is a version: its spec without the number of replicas, and the digest that names it.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -68,6 +68,13 @@ impl Spec {
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&self.0)
+    }
+
+    /// The labels of its pods.
+    #[must_use]
+    pub fn pod_labels(&self) -> BTreeMap<String, String> {
+        let labels = self.0["template"]["metadata"]["labels"].as_object().into_iter().flatten();
+        labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
     }
 
     /// Its containers' images, `container=image`, for people.

@@ -22,7 +22,7 @@ pub struct Entry {
     /// What holds for all of them.
     pub settings: Arc<Settings>,
     /// The same, each with the place it comes from.
-    pub in_force: InForce,
+    pub in_force: Arc<InForce>,
 }
 
 /// Which Deployments of a namespace an entry is about.

@@ -1,5 +1,6 @@
 //! The configuration file: read strictly, validated as a whole, and every fault said with its place and the way out.
 
+mod changes;
 mod document;
 mod entry;
 mod fault;

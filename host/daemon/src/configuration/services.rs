@@ -105,7 +105,7 @@ fn entry(number: usize, raw: Placed<Service>, outer: &Outer, faults: &mut Faults
     said_for(&own.plain, &in_force.progression.value.name, faults);
     check_pace(&in_force, faults);
     let settings = Arc::new(in_force.settings());
-    Some(Entry { namespace: raw.value.namespace?.value, which: which?, source, settings, in_force })
+    Some(Entry { namespace: raw.value.namespace?.value, which: which?, source, settings, in_force: Arc::new(in_force) })
 }
 
 /// Only the built-in progression is told the pace: saying it beside another one would have no effect.

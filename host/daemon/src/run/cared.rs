@@ -15,7 +15,7 @@ use aviary_core::{
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::{status::Standing, telemetry::Tracked};
+use crate::{configuration::InForce, status::Standing, telemetry::Tracked};
 
 /// How long our own write is waited for in the watch; after that the guards of the next one must do.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -33,6 +33,8 @@ pub struct Waiting {
 /// A service that is cared for.
 pub struct Cared {
     pub settings: Arc<Settings>,
+    /// The same with where each comes from.
+    pub in_force: Arc<InForce>,
     pub state: RecordState,
     /// The resourceVersion of the stored record.
     pub version: Option<String>,
@@ -59,9 +61,10 @@ pub struct Cared {
 }
 
 impl Cared {
-    pub fn new(settings: Arc<Settings>, tracked: Tracked) -> Self {
+    pub fn new(settings: Arc<Settings>, in_force: Arc<InForce>, tracked: Tracked) -> Self {
         Self {
             settings,
+            in_force,
             state: RecordState::Absent,
             version: None,
             shown: false,

@@ -24,19 +24,33 @@ use crate::{
     status::Standing,
 };
 
-/// How many services may be adopted at once.
-const ADOPTING_AT_ONCE: usize = 3;
-
 impl Daemon {
     /// Plans for a service, unless a write is under way or our own writes are not seen yet.
     pub(super) fn drive(&mut self, key: &ServiceKey) {
-        let may_adopt = self.services.values().filter(|cared| cared.is_adopting()).count() < ADOPTING_AT_ONCE;
+        self.go_on(key);
+        // What is under way drives it again when it comes to its end.
+        let wake = self.services.get(key).filter(|cared| !cared.busy).and_then(|cared| cared.wake);
+        self.alarms.set(key, wake);
+    }
+
+    /// Gives places that are free to services that wait for one.
+    pub(super) fn fill_places(&mut self) {
+        while let Some(key) = self.places.next() {
+            self.drive(&key);
+        }
+    }
+
+    fn go_on(&mut self, key: &ServiceKey) {
+        self.follow(key);
+        let may_adopt = self.places.is_free();
         let Some(view) = self.services.contains_key(key).then(|| self.index.view(key)).flatten() else { return };
         let Some(cared) = self.services.get_mut(key) else { return };
         if cared.busy {
             return;
         }
-        cared.follow(key, &self.index);
+        if !may_adopt && cared.record().is_none() {
+            self.places.wait(key);
+        }
         let now = now();
         cared.wake = cared.held_until(key, &self.index, now);
         if cared.wake.is_some() || self.answered(key) || self.commanded(key) {
@@ -154,7 +168,6 @@ impl Daemon {
         result: Result<String, WriteError>,
     ) {
         let Some(cared) = self.services.get_mut(key) else { return };
-        let was_adopting = cared.is_adopting();
         (cared.busy, cared.begins) = (false, false);
         match result {
             Ok(version) => {
@@ -174,18 +187,6 @@ impl Daemon {
             }
         }
         self.drive(key);
-        if was_adopting && !self.services.get(key).is_some_and(Cared::is_adopting) {
-            self.drive_unmanaged();
-        }
-    }
-
-    /// A place among those that adopt is free.
-    fn drive_unmanaged(&mut self) {
-        let unmanaged: Vec<ServiceKey> =
-            self.services.iter().filter(|(_, cared)| cared.record().is_none()).map(|(key, _)| key.clone()).collect();
-        for key in unmanaged {
-            self.drive(&key);
-        }
     }
 
     fn acted(&mut self, key: &ServiceKey, write: &Write, result: Result<Option<Expectation>, WriteError>) {

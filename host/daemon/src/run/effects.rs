@@ -34,6 +34,7 @@ impl Daemon {
         let Some(cared) = self.services.get_mut(key) else { return };
         cared.busy = true;
         cared.begins = record.phase == aviary_core::record::Phase::Adopting;
+        self.places.set(key, cared.is_adopting());
         let (client, version, key, effects) =
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
         tokio::spawn(async move {

@@ -1,9 +1,12 @@
 //! `aviary run`: one task owns all state; it takes the next input, applies it, and lets the effects of it run.
 
+mod alarms;
 mod cared;
+mod discovery;
 mod drive;
 mod effects;
 mod notices;
+mod places;
 mod policies;
 mod setup;
 
@@ -14,26 +17,28 @@ use std::{
 
 use anyhow::Result;
 use aviary_cluster::{Client, ClusterInput, Index, ServiceKey};
-use aviary_core::{
-    record::{Phase, Record},
-    time::Timestamp,
-};
+use aviary_core::time::Timestamp;
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
-use self::{cared::Cared, effects::Done};
+use self::{
+    alarms::Alarms,
+    cared::Cared,
+    discovery::{LEFT_BEHIND, Own},
+    effects::Done,
+    places::Places,
+};
 use crate::{
+    configuration::Configuration,
     control::{protocol::Word, server::Asked},
     judging::Judges,
     status,
 };
 
 pub use setup::{Options, load_policies, run};
-
-/// What is said of a service that left the configuration without being released.
-const LEFT_BEHIND: &str = "it has a record but is not in the configuration, so nobody cares for it: its primary serves on, \
-    and changes of its Deployment have no effect; put it back into the configuration, and `aviary release` it first if it \
-    is to leave";
 
 /// Everything that can happen to the daemon.
 enum Input {
@@ -56,8 +61,14 @@ struct Daemon {
     client: Client,
     judges: Judges,
     index: Index,
+    configuration: Configuration,
     services: BTreeMap<ServiceKey, Cared>,
-    namespaces: Vec<String>,
+    own: Own,
+    alarms: Alarms,
+    places: Places,
+    /// The watches of each namespace; they end when they are dropped.
+    watches: BTreeMap<String, JoinSet<()>>,
+    cluster: mpsc::Sender<ClusterInput>,
     effects: mpsc::Sender<Box<Done>>,
     started: Timestamp,
     policy_notices: Vec<String>,
@@ -107,6 +118,7 @@ impl Daemon {
                 Input::Policies(notices) => self.policies_changed(notices),
                 Input::Tick => self.tick(),
             }
+            self.fill_places();
         }
     }
 
@@ -115,51 +127,43 @@ impl Daemon {
             self.judges.telemetry.api.watch_failed(*kind, namespace);
             tracing::warn!(%kind, %namespace, forbidden, %error, "a watch does not work");
         }
+        if !self.watches.contains_key(input.namespace()) {
+            return;
+        }
         // After a list every service of its namespace is looked at: one whose objects are all gone is in no list.
         let listed = match &input {
             ClusterInput::Relisted { namespace, .. } => Some(namespace.clone()),
             _ => None,
         };
+        let of_readiness = !matches!(input, ClusterInput::Applied(_) | ClusterInput::Deleted { .. });
         let mut touched = self.index.apply(input);
         touched.extend(self.services.keys().filter(|key| Some(&key.namespace) == listed.as_ref()).cloned());
         touched.sort();
         touched.dedup();
-        for key in touched {
-            self.tell_if_left_behind(&key);
-            self.drive(&key);
-        }
-        self.tell_readiness();
-    }
-
-    /// A record of a service that the configuration does not name any more: said once, and never acted upon.
-    fn tell_if_left_behind(&mut self, key: &ServiceKey) {
-        let released = |text: &str| Record::parse(text).is_ok_and(|record| record.phase == Phase::Released);
-        let left =
-            self.index.record(key).is_some_and(|stored| !released(&stored.text)) && !self.services.contains_key(key);
-        if !left {
-            self.left_behind.remove(key);
-        } else if self.left_behind.insert(key.clone()) {
-            tracing::warn!(namespace = key.namespace, service = key.name, "{LEFT_BEHIND}");
+        self.find_own_deployment();
+        // All are known before one is driven: places are counted.
+        touched.iter().for_each(|key| self.discover(key));
+        touched.iter().for_each(|key| self.drive(key));
+        if of_readiness {
+            self.tell_readiness();
         }
     }
 
     fn tick(&mut self) {
         let now = now();
-        let due = |(key, cared): (&ServiceKey, &Cared)| cared.wake.is_some_and(|at| at <= now).then(|| key.clone());
-        let due: Vec<ServiceKey> = self.services.iter().filter_map(due).collect();
+        let due = self.alarms.due(now);
         for key in due {
             self.drive(&key);
         }
     }
 
     fn next_wake(&self) -> Option<Duration> {
-        let at = self.services.values().filter_map(|cared| cared.wake).min()?;
-        Some(at.since(now()))
+        Some(self.alarms.next()?.since(now()))
     }
 
     fn tell_readiness(&self) {
         let not_ready: Vec<String> =
-            self.namespaces.iter().flat_map(|namespace| self.index.not_ready(namespace)).collect();
+            self.watches.keys().flat_map(|namespace| self.index.not_ready(namespace)).collect();
         self.judges.telemetry.own.ready(not_ready.is_empty());
         self.not_ready.send_if_modified(|told| {
             let changed = *told != not_ready;

@@ -23,7 +23,8 @@ impl Daemon {
 
     /// Events are told as well as can be: a lost one is in the log.
     pub(super) fn announce(&self, key: &ServiceKey, note: &Note) {
-        let Some(uid) = self.services.get(key).and_then(|cared| cared.record()).map(|record| record.uid.clone()) else {
+        let recorded = || self.services.get(key).and_then(|cared| cared.record()).map(|record| &record.uid);
+        let Some(uid) = self.index.deployment(key).map(|deployment| &deployment.uid).or_else(recorded).cloned() else {
             return;
         };
         let warning = note.level == Level::Warning;

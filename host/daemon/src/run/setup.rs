@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
-use aviary_cluster::{ServiceKey, connect, watch_namespace};
+use aviary_cluster::{ServiceKey, connect};
 use aviary_core::settings::PolicyChoice;
 use aviary_metrics::Prometheus;
 use aviary_policy::{Kind, Limits, Policies, Use};
@@ -14,7 +14,7 @@ use tokio::{
 };
 use tracing::info;
 
-use super::{Daemon, Inputs, cared::Cared, now, policies};
+use super::{Daemon, Inputs, alarms::Alarms, cared::Cared, discovery::Own, now, places::Places, policies};
 use crate::{
     configuration::{Configuration, Entry, Faults, Source},
     control::server::Socket,
@@ -58,11 +58,6 @@ pub async fn run(options: Options) -> Result<()> {
     let (notices_sender, notices) = mpsc::channel(16);
     let (not_ready, readiness) = watch::channel(vec!["the watches have not started yet".to_owned()]);
     let mut tasks = JoinSet::new();
-    let namespaces = configuration.namespaces();
-    for namespace in &namespaces {
-        telemetry.api.watching(namespace);
-        watch_namespace(&client, namespace, &cluster_sender, &mut tasks);
-    }
     tasks.spawn(socket.serve(asked_sender));
     if let Some(address) = options.listen.or(configuration.listen) {
         health::serve(address, readiness, telemetry.clone(), &mut tasks).await?;
@@ -72,18 +67,25 @@ pub async fn run(options: Options) -> Result<()> {
     telemetry.judging.refuses(policies.problems().len());
     let services = cared(&configuration, &telemetry);
     let judges = Judges { policies, prometheus, telemetry };
-    let daemon = Daemon {
+    let namespaces = configuration.namespaces();
+    let mut daemon = Daemon {
         client,
         judges,
         index: Default::default(),
+        configuration,
         services,
-        namespaces,
+        own: Own::of_environment(),
+        alarms: Alarms::default(),
+        places: Places::default(),
+        watches: BTreeMap::new(),
+        cluster: cluster_sender,
         effects,
         started,
         policy_notices: Vec::new(),
         left_behind: Default::default(),
         not_ready,
     };
+    namespaces.iter().for_each(|namespace| daemon.watch(namespace));
     daemon.run(Inputs { cluster, done, asked, policies: notices, stop: stop_signal()? }).await?;
     info!("aviary stops; what it cares for serves on");
     Ok(())
@@ -94,7 +96,7 @@ fn cared(configuration: &Configuration, telemetry: &Arc<Telemetry>) -> BTreeMap<
         let entry = configuration.service(namespace, name, &Default::default())?;
         let key = ServiceKey::new(namespace, name);
         let tracked = telemetry.track(&key, &entry.settings);
-        Some((key, Cared::new(entry.settings.clone(), tracked)))
+        Some((key, Cared::new(entry.settings.clone(), entry.in_force.clone(), tracked)))
     };
     configuration.named().filter_map(one).collect()
 }
