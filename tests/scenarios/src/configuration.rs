@@ -4,16 +4,17 @@ use serde_json::{Value, json};
 
 use crate::cluster::cluster;
 
-/// A configuration with one service, `foo`. All times are short.
+/// A configuration with one service, `foo`, unless it says otherwise. All times are short.
 #[derive(Clone, Debug)]
 pub struct Configuration {
     prometheus: String,
     defaults: Value,
+    which: Value,
 }
 
 impl Default for Configuration {
     fn default() -> Self {
-        Self { prometheus: cluster().prometheus_url(), defaults: defaults() }
+        Self { prometheus: cluster().prometheus_url(), defaults: defaults(), which: json!({ "name": "foo" }) }
     }
 }
 
@@ -22,6 +23,13 @@ impl Configuration {
     #[must_use]
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.defaults[field] = value.into();
+        self
+    }
+
+    /// With an entry about other Deployments.
+    #[must_use]
+    pub fn which(mut self, which: Value) -> Self {
+        self.which = which;
         self
     }
 
@@ -35,7 +43,8 @@ impl Configuration {
     /// As a file; JSON is YAML.
     #[must_use]
     pub fn text(&self, namespace: &str) -> String {
-        let service = json!({ "name": "foo", "namespace": namespace });
+        let mut service = self.which.clone();
+        service["namespace"] = namespace.into();
         json!({
             "prometheus": { "url": self.prometheus, "timeout": "2s" },
             "defaults": self.defaults,

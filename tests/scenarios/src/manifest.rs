@@ -23,6 +23,16 @@ impl Manifest {
         Self { object: json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec }) }
     }
 
+    /// Of another name, with pods of its own.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        let labels = ["/metadata/labels/app", "/spec/selector/matchLabels/app", "/spec/template/metadata/labels/app"];
+        for pointer in labels.into_iter().chain(["/metadata/name"]) {
+            *self.object.pointer_mut(pointer).unwrap() = name.into();
+        }
+        self
+    }
+
     /// That also says how many.
     #[must_use]
     pub fn replicas(mut self, replicas: u32) -> Self {

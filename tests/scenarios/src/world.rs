@@ -1,6 +1,6 @@
 //! A scenario's world: a namespace, a service in it, a daemon that cares for it, people and an outsider.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -115,10 +115,16 @@ impl World {
     /// The messages of the events on the original with this reason.
     #[must_use]
     pub fn events(&self, reason: &str) -> Vec<String> {
+        self.events_of("foo", reason)
+    }
+
+    /// The messages of the events on a Deployment with this reason.
+    #[must_use]
+    pub fn events_of(&self, name: &str, reason: &str) -> Vec<String> {
         let output = self.kubectl(Identity::Admin, &["get", "events.v1.events.k8s.io", "--output=json"], None);
         let list: Value = serde_json::from_str(&output.checked().unwrap()).unwrap();
         let events = list["items"].as_array().unwrap().iter();
-        let ours = events.filter(|event| event["reason"] == reason && event["regarding"]["name"] == "foo");
+        let ours = events.filter(|event| event["reason"] == reason && event["regarding"]["name"] == name);
         ours.map(|event| event["note"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
@@ -141,6 +147,15 @@ impl World {
     #[must_use]
     pub fn status(&self) -> Value {
         self.whole_status()["services"][0].clone()
+    }
+
+    /// The phases of all services, by name.
+    #[must_use]
+    pub fn phases(&self) -> BTreeMap<String, String> {
+        let status = self.whole_status();
+        let services = status["services"].as_array().into_iter().flatten();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        services.map(|service| (text(&service["service"]), text(&service["phase"]))).collect()
     }
 
     /// Waits until the status of the service is so, and gives it. Fails the test after so many seconds.
@@ -230,6 +245,12 @@ impl World {
     #[must_use]
     pub fn now(&self) -> Instant {
         Instant::now()
+    }
+
+    /// Whether the daemon's log has this text.
+    #[must_use]
+    pub fn log_says(&self, text: &str) -> bool {
+        self.daemon.log().contains(text)
     }
 
     /// Everything that helps to see why a scenario failed.

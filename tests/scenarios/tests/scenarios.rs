@@ -9,6 +9,7 @@ mod scenarios {
     mod applying;
     mod changes;
     mod crashes;
+    mod discovery;
     mod middle;
     mod operators;
     mod policies;
