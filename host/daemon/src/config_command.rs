@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{Output, print},
-    configuration::{Configuration, Entry, Faults, Layer, Setting, Source, labels},
+    configuration::{Configuration, Entry, Faults, Layer, Setting, Source, labels, schema},
     run,
 };
 
@@ -26,6 +26,8 @@ pub enum Config {
     Check(Check),
     /// Show every setting that holds for a service, and where it comes from
     Show(Show),
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
 }
 
 /// `aviary config check`
@@ -66,6 +68,7 @@ impl Config {
         match self {
             Self::Check(check) => check.perform(),
             Self::Show(show) => show.perform(),
+            Self::Schema => print(&(serde_json::to_string_pretty(&schema())? + "\n")),
         }
     }
 }

@@ -58,6 +58,17 @@ impl Value {
 }
 
 impl Node {
+    /// An empty file.
+    pub const fn nothing() -> Self {
+        Self { place: Place { line: 1, column: 1 }, path: String::new(), value: Value::Null }
+    }
+
+    /// Whether a mapping has a field that is not empty.
+    pub fn has(&self, name: &str) -> bool {
+        let Value::Mapping(entries) = &self.value else { return false };
+        entries.iter().any(|(key, node)| key.name == name && node.value != Value::Null)
+    }
+
     /// Says that something is wrong with this value.
     pub fn fault(&self, faults: &mut Faults, message: impl Into<String>) {
         faults.push(Fault { place: Some(self.place), path: self.path.clone(), message: message.into() });

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::{
     fault::{Fault, Place},
-    fields::{Parameters, Placed},
+    fields::Placed,
     metrics::CheckedMetric,
     settings::{Checked, Choice},
     units::duration_text,
+    values::Parameters,
 };
 
 /// Who says what a setting is, from the outermost to the innermost.

@@ -11,6 +11,7 @@ mod metrics;
 mod names;
 mod prometheus;
 mod raw;
+mod schema;
 mod selector;
 mod services;
 mod setting;
@@ -18,6 +19,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod units;
+mod values;
 mod which;
 
 use std::{
@@ -28,10 +30,12 @@ use std::{
 };
 
 use aviary_metrics::PrometheusSettings;
+use fields::FromNode as _;
 
 pub use entry::{Entry, Which};
 pub use fault::Faults;
 pub use layers::{InForce, Layer, Source};
+pub use schema::schema;
 pub use selector::labels;
 pub use setting::Setting;
 
@@ -76,7 +80,7 @@ impl Configuration {
     pub fn parse(text: &str, file: &Path) -> Result<Self, Faults> {
         let mut faults = Faults::new(file);
         let configuration = document::read(text, &mut faults)
-            .and_then(|node| raw::File::read(&node, &mut faults))
+            .and_then(|node| raw::File::from_node(&node, &mut faults))
             .map(|raw| services::configuration(raw, file, &mut faults));
         match configuration {
             Some(configuration) if faults.is_empty() => Ok(configuration),

@@ -7,14 +7,20 @@ use aviary_core::{
     settings::{Amount, OnRollback},
 };
 
+use serde_json::{Value, json};
+
 use super::{
-    document::{Node, Value},
+    document::Node,
     fault::Faults,
-    fields::{Fields, FromNode, Named, Parameters, Placed, nearest},
+    fields::{Fields, FromNode, Placed, Section},
+    schema::Definitions,
+    values::{Named, Parameters, one_of, words},
 };
 
 /// What to do where no service is named.
 pub const NO_SERVICE: &str = "name at least one, with name and namespace";
+/// The fields that say which Deployments an entry is about.
+const NAMES: [&str; 3] = ["name", "names", "selector"];
 const NO_NAME: &str = "is about no Deployment: give the name of one, or names or selector for all that match";
 
 /// The whole file.
@@ -117,190 +123,225 @@ pub struct Metric {
     pub parameters: Parameters,
 }
 
-impl File {
-    /// Reads the whole file.
-    pub fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(node, faults)?;
-        let file = Self {
-            prometheus: fields.optional("prometheus"),
-            policies: fields.optional("policies"),
-            listen: fields.optional("listen"),
-            socket: fields.optional("socket"),
-            defaults: fields.optional("defaults").unwrap_or_default(),
-            groups: fields.optional("groups").unwrap_or_default(),
-            services: fields.required("services", NO_SERVICE),
-        };
-        fields.end();
-        Some(file)
-    }
-}
+impl Section for File {
+    const NAME: &str = "file";
 
-impl FromNode for Prometheus {
-    fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(node, faults)?;
-        let prometheus = Self {
-            url: fields.required("url", "write one such as http://prometheus:9090"),
-            tls: fields.optional("tls"),
-            bearer_token_file: fields.optional("bearer-token-file"),
-            basic_auth: fields.optional("basic-auth"),
-            timeout: fields.optional("timeout"),
-        };
-        fields.end();
-        Some(prometheus)
-    }
-}
-
-impl FromNode for Tls {
-    fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(node, faults)?;
-        let tls = Self {
-            ca: fields.optional("ca"),
-            certificate: fields.optional("certificate"),
-            key: fields.optional("key"),
-            insecure: fields.optional("insecure"),
-        };
-        fields.end();
-        Some(tls)
-    }
-}
-
-impl FromNode for BasicAuth {
-    fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(node, faults)?;
-        let basic = Self {
-            username: fields.required("username", "write the name to sign in with"),
-            password_file: fields.required("password-file", "name a file that holds the password and no more"),
-        };
-        fields.end();
-        Some(basic)
-    }
-}
-
-impl FromNode for Policies {
-    fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(node, faults)?;
-        let policies = Self { folder: fields.optional("folder") };
-        fields.end();
-        Some(policies)
-    }
-}
-
-impl FromNode for Service {
-    fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(node, faults)?;
-        let service = Self {
-            name: fields.optional("name"),
-            names: fields.optional("names"),
-            except: fields.optional("except"),
-            selector: fields.optional("selector"),
-            namespace: fields.required("namespace", "write the namespace of its Deployment"),
-            group: fields.optional("group"),
-            overrides: Overrides::take(&mut fields),
-        };
-        let named = ["name", "names", "selector"].iter().any(|field| fields.has(field));
-        fields.end();
-        if !named {
-            node.fault(faults, NO_NAME);
-        }
-        Some(service)
-    }
-}
-
-impl FromNode for Overrides {
-    fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(node, faults)?;
-        let overrides = Self::take(&mut fields);
-        fields.end();
-        Some(overrides)
-    }
-}
-
-impl Overrides {
     fn take(fields: &mut Fields<'_>) -> Self {
         Self {
-            step: fields.optional("step"),
-            break_point: fields.optional("break-point"),
-            surge: fields.optional("surge"),
-            warm_up: fields.optional("warm-up"),
-            check_interval: fields.optional("check-interval"),
-            passes: fields.optional("passes"),
-            tolerated_failures: fields.optional("tolerated-failures"),
-            failure_window: fields.optional("failure-window"),
-            ready_deadline: fields.optional("ready-deadline"),
-            longest_step: fields.optional("longest-step"),
-            on_rollback: fields.optional("on-rollback"),
-            shared_claims: fields.optional("shared-claims"),
-            classifier: fields.optional("classifier"),
-            analyzers: fields.optional("analyzers"),
-            progression: fields.optional("progression"),
-            metrics: fields.optional("metrics"),
+            prometheus: fields.optional("prometheus", "Where metrics come from: anything that speaks Prometheus' HTTP interface. Needed as soon as a service has metrics."),
+            policies: fields.optional("policies", "Policies of your own."),
+            listen: fields.optional("listen", "Where /healthz and /readyz are served, such as 0.0.0.0:8080. Nothing is served if it is left out."),
+            socket: fields.optional("socket", "The control socket of aviary status, cancel, pause and the others."),
+            defaults: fields.optional("defaults", "What holds for every service that does not say otherwise.").unwrap_or_default(),
+            groups: fields.optional("groups", "Settings that several services share, by name. They go before the defaults.").unwrap_or_default(),
+            services: fields.required("services", "Which Deployments Aviary cares for. An entry by name goes before patterns, and of those the first of the file holds.", NO_SERVICE),
         }
     }
 }
 
-impl FromNode for Policy {
-    fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(node, faults)?;
-        let policy = Self {
-            policy: fields.required("policy", "write the name of a policy, such as threshold"),
-            parameters: fields.optional("parameters").unwrap_or_default(),
-        };
-        fields.end();
-        Some(policy)
+impl Section for Prometheus {
+    const NAME: &str = "prometheus";
+
+    fn take(fields: &mut Fields<'_>) -> Self {
+        Self {
+            url: fields.required(
+                "url",
+                "Its address, such as http://prometheus:9090.",
+                "write one such as http://prometheus:9090",
+            ),
+            tls: fields.optional("tls", "How an https address is trusted; without it by the system's authorities."),
+            bearer_token_file: fields.optional("bearer-token-file", "A file with a token, read again for every check."),
+            basic_auth: fields.optional("basic-auth", "A user name and the file of its password."),
+            timeout: fields
+                .optional("timeout", "For one query, up to its last byte; from 100ms to 5m, 10s if left out."),
+        }
     }
 }
 
-impl FromNode for Metric {
-    fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(node, faults)?;
-        let metric = Self {
-            name: fields.required("name", "write one that a person understands, such as errors"),
-            series: fields.optional("series"),
-            query: fields.optional("query"),
-            condition: fields.optional("condition"),
-            kind: fields.optional("kind"),
-            unit: fields.optional("unit"),
-            better: fields.optional("better"),
-            min: fields.optional("min"),
-            max: fields.optional("max"),
-            window: fields.optional("window"),
-            parameters: fields.optional("parameters").unwrap_or_default(),
-        };
-        // A source or kind that cannot be read is not also missing.
-        fields.end().then_some(metric)
+impl Section for Tls {
+    const NAME: &str = "tls";
+
+    fn take(fields: &mut Fields<'_>) -> Self {
+        Self {
+            ca: fields.optional("ca", "The only authorities to trust, a PEM file."),
+            certificate: fields.optional("certificate", "The client's certificate, a PEM file."),
+            key: fields.optional("key", "The key of that certificate, a PEM file."),
+            insecure: fields.optional("insecure", "Whether anybody is trusted; for trials only."),
+        }
     }
 }
+
+impl Section for BasicAuth {
+    const NAME: &str = "basic-auth";
+
+    fn take(fields: &mut Fields<'_>) -> Self {
+        Self {
+            username: fields.required("username", "The name to sign in with.", "write the name to sign in with"),
+            password_file: fields.required(
+                "password-file",
+                "A file that holds the password and no more, read again for every check.",
+                "name a file that holds the password and no more",
+            ),
+        }
+    }
+}
+
+impl Section for Policies {
+    const NAME: &str = "policies";
+
+    fn take(fields: &mut Fields<'_>) -> Self {
+        Self { folder: fields.optional("folder", "Policies that are dropped here are taken over while Aviary runs.") }
+    }
+}
+
+impl Section for Service {
+    const NAME: &str = "service";
+
+    fn take(fields: &mut Fields<'_>) -> Self {
+        Self {
+            name: fields.optional("name", "The name of the one Deployment."),
+            names: fields
+                .optional("names", "A pattern of the names of Deployments: * is any text, ? any one character."),
+            except: fields.optional("except", "Patterns of names that are left out."),
+            selector: fields
+                .optional("selector", "A label selector as for kubectl: team=ingest,tier in (batch,stream),!legacy."),
+            namespace: fields.required(
+                "namespace",
+                "The Kubernetes namespace.",
+                "write the namespace of its Deployment",
+            ),
+            group: fields.optional("group", "One of groups, whose settings go before the defaults."),
+            overrides: Overrides::take(fields),
+        }
+    }
+
+    fn between() -> Value {
+        let named = NAMES.map(|name| json!({ "required": [name] }));
+        json!({ "anyOf": named })
+    }
+
+    fn judge(self, node: &Node, _sound: bool, faults: &mut Faults) -> Option<Self> {
+        if !NAMES.iter().any(|name| node.has(name)) {
+            node.fault(faults, NO_NAME);
+        }
+        Some(self)
+    }
+}
+
+impl Section for Overrides {
+    const NAME: &str = "settings";
+
+    fn take(fields: &mut Fields<'_>) -> Self {
+        Self {
+            step: fields.optional("step", "By how much the canary grows: a share or a number of pods; 20% if left out."),
+            break_point: fields.optional("break-point", "The share at which a candidate that passed is promoted; 50% if left out."),
+            surge: fields.optional("surge", "How many pods beyond a service's number capacity may use while it moves: a share or a number, 0 where partitions are counted; 25% if left out."),
+            warm_up: fields.optional("warm-up", "The wait after each scaling before the first check counts; 2m if left out."),
+            check_interval: fields.optional("check-interval", "The time between two checks, at least 100ms; 30s if left out."),
+            passes: fields.optional("passes", "How many checks must pass before a step is done; 3 if left out. A parameter of breakpoint."),
+            tolerated_failures: fields.optional("tolerated-failures", "How many checks may fail within failure-window; 1 if left out. A parameter of breakpoint."),
+            failure_window: fields.optional("failure-window", "The time within which failures count together; 10m if left out. A parameter of breakpoint."),
+            ready_deadline: fields.optional("ready-deadline", "How long pods may take until one more is available, or the candidate is rolled back; 10m if left out."),
+            longest_step: fields.optional("longest-step", "A step that takes longer is paused for a person; 1h if left out."),
+            on_rollback: fields.optional("on-rollback", "After a rollback the Deployment gets its accepted spec back (revert), or is left alone (keep), for GitOps with self-heal; revert if left out."),
+            shared_claims: fields.optional("shared-claims", "Whether the service's volume claims can be mounted by many pods at once; false if left out."),
+            classifier: fields.optional("classifier", "The policy that says what a change is; image-change if left out."),
+            analyzers: fields.optional("analyzers", "The policies that judge a check; health, threshold if left out. The list replaces that of outer layers."),
+            progression: fields.optional("progression", "The policy that says what comes next; breakpoint if left out."),
+            metrics: fields.optional("metrics", "What is fetched for the analyzers; none if left out. The list replaces that of outer layers."),
+        }
+    }
+}
+
+impl Section for Policy {
+    const NAME: &str = "policy";
+
+    fn take(fields: &mut Fields<'_>) -> Self {
+        Self {
+            policy: fields.required(
+                "policy",
+                "Its name: built in, or that of its file in the policies' folder without .wasm.",
+                "write the name of a policy, such as threshold",
+            ),
+            parameters: fields
+                .optional("parameters", "The policy's own parameters; they replace those of outer layers.")
+                .unwrap_or_default(),
+        }
+    }
+}
+
+impl Section for Metric {
+    const NAME: &str = "metric";
+
+    fn take(fields: &mut Fields<'_>) -> Self {
+        Self {
+            name: fields.required(
+                "name",
+                "A name that a person understands, such as errors.",
+                "write one that a person understands, such as errors",
+            ),
+            series: fields.optional("series", "A selector; its raw samples are fetched, and kind says what they are."),
+            query: fields.optional("query", "Any PromQL, with its past."),
+            condition: fields.optional("condition", "PromQL that gives a sample for each pod that is good."),
+            kind: fields.optional("kind", "What the samples of series are."),
+            unit: fields.optional("unit", "For people, such as errors/s."),
+            better: fields.optional("better", "Which direction is good; neither if left out."),
+            min: fields.optional("min", "The least value that passes."),
+            max: fields.optional("max", "The greatest value that passes."),
+            window: fields.optional("window", "Of rates; from 1s to 2h, 1m if left out."),
+            parameters: fields.optional("parameters", "For the analyzers.").unwrap_or_default(),
+        }
+    }
+
+    fn between() -> Value {
+        let asks = ["series", "query", "condition"].map(|name| json!({ "required": [name] }));
+        json!({
+            "anyOf": asks,
+            "if": { "required": ["series"], "properties": { "series": { "type": "string" } } },
+            "then": { "required": ["kind"] },
+        })
+    }
+
+    /// A source or kind that cannot be read is not also missing.
+    fn judge(self, _node: &Node, sound: bool, _faults: &mut Faults) -> Option<Self> {
+        sound.then_some(self)
+    }
+}
+
+const ON_ROLLBACK: [(&str, OnRollback); 2] = [("revert", OnRollback::Revert), ("keep", OnRollback::Keep)];
 
 impl FromNode for OnRollback {
     fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        one_of(node, faults, &[("revert", Self::Revert), ("keep", Self::Keep)])
+        one_of(node, faults, &ON_ROLLBACK)
+    }
+
+    fn schema(_: &mut Definitions) -> Value {
+        words(&ON_ROLLBACK)
     }
 }
+
+const BETTER: [(&str, Better); 3] =
+    [("lower", Better::Lower), ("higher", Better::Higher), ("neither", Better::Neither)];
 
 impl FromNode for Better {
     fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        one_of(node, faults, &[("lower", Self::Lower), ("higher", Self::Higher), ("neither", Self::Neither)])
+        one_of(node, faults, &BETTER)
+    }
+
+    fn schema(_: &mut Definitions) -> Value {
+        words(&BETTER)
     }
 }
+
+const KINDS: [(&str, MetricKind); 3] =
+    [("counter", MetricKind::Counter), ("gauge", MetricKind::Gauge), ("histogram-bucket", MetricKind::HistogramBucket)];
 
 impl FromNode for MetricKind {
     fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
-        let words = [("counter", Self::Counter), ("gauge", Self::Gauge), ("histogram-bucket", Self::HistogramBucket)];
-        one_of(node, faults, &words)
+        one_of(node, faults, &KINDS)
     }
-}
 
-fn one_of<T: Copy>(node: &Node, faults: &mut Faults, choices: &[(&'static str, T)]) -> Option<T> {
-    let text = match &node.value {
-        Value::Text(text) => text.as_str(),
-        other => other.word(),
-    };
-    let found = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
-    if found.is_none() {
-        let words: Vec<&'static str> = choices.iter().map(|(word, _)| *word).collect();
-        let remedy = nearest(text, &words)
-            .map_or_else(|| format!("write one of {}", words.join(", ")), |word| format!("did you mean {word:?}?"));
-        node.fault(faults, format!("{text:?} is not one of the choices: {remedy}"));
+    fn schema(_: &mut Definitions) -> Value {
+        words(&KINDS)
     }
-    found
 }

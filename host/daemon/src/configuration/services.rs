@@ -11,12 +11,13 @@ use aviary_core::{settings::BREAKPOINT, time::humane};
 use super::{
     Configuration, Entry, InForce, Layer, Source,
     fault::Faults,
-    fields::{Named, Placed, nearest},
+    fields::{Placed, nearest},
     layers::Layers,
     names::said,
     prometheus,
     raw::{File, NO_SERVICE, Overrides, Service},
     settings::{Checked, check},
+    values::Named,
     which,
 };
 

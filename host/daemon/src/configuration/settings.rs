@@ -6,9 +6,10 @@ use aviary_core::settings::Amount;
 
 use super::{
     fault::Faults,
-    fields::{Parameters, Placed},
+    fields::Placed,
     metrics::{self, CheckedMetric},
     raw::{Overrides, Policy},
+    values::Parameters,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -5,11 +5,19 @@ use std::time::Duration;
 use aviary_core::{settings::Amount, time::humane};
 use jiff::{SignedDuration, fmt::friendly::SpanParser};
 
+use serde_json::{Value as Json, json};
+
 use super::{
     document::{Node, Value},
     fault::Faults,
     fields::FromNode,
+    schema::Definitions,
 };
+
+/// What every duration has: a number with its unit, or hours and minutes as on a clock.
+const DURATION: &str = r"[0-9]\s*([^0-9\s.,]|:[0-9])";
+/// What every share has.
+const SHARE: &str = r"[0-9.].*%\s*$";
 
 /// Reads a duration such as `90s` or `1h30m`.
 ///
@@ -54,7 +62,7 @@ pub fn duration_text(duration: Duration) -> String {
 }
 
 /// An amount as it is written: a number of pods, or a text such as `20%`.
-pub fn amount_json(amount: Amount) -> serde_json::Value {
+pub fn amount_json(amount: Amount) -> Json {
     match amount {
         Amount::Pods(pods) => pods.into(),
         Amount::Percent(percent) => format!("{percent}%").into(),
@@ -75,6 +83,10 @@ impl FromNode for Duration {
         };
         read.map_err(|message| node.fault(faults, message)).ok()
     }
+
+    fn schema(_: &mut Definitions) -> Json {
+        json!({ "type": "string", "pattern": DURATION, "examples": ["90s", "5m", "1h30m"] })
+    }
 }
 
 impl FromNode for Amount {
@@ -93,5 +105,11 @@ impl FromNode for Amount {
             )),
         };
         read.map_err(|message| node.fault(faults, message)).ok()
+    }
+
+    fn schema(_: &mut Definitions) -> Json {
+        let pods = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
+        let share = json!({ "type": "string", "pattern": SHARE, "examples": ["20%"] });
+        json!({ "anyOf": [pods, share] })
     }
 }

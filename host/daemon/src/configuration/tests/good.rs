@@ -1,6 +1,6 @@
 //! Good files with what they mean, the shipped example first.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use aviary_core::{
     judge::{Better, MetricKind},
@@ -36,7 +36,7 @@ fn the_example_means_what_it_says() {
     assert_eq!(example.listen.map(|address| address.port()), Some(8080));
     assert_eq!(example.socket.as_deref(), Some(Path::new("/run/aviary/aviary.sock")));
     assert_eq!(example.policies_folder.as_deref(), Some(Path::new("/etc/aviary/policies")));
-    let [orders, payments] = example.entries.as_slice() else { panic!("two services") };
+    let [orders, payments, workers, ingest] = example.entries.as_slice() else { panic!("four entries") };
     let [errors] = orders.settings.metrics.as_slice() else { panic!("one metric") };
     assert!(matches!(&errors.source, MetricSource::Series(text) if text.starts_with("worker_errors_total{")));
     assert_eq!((errors.kind, errors.better, errors.max), (MetricKind::Counter, Better::Lower, Some(0.5)));
@@ -44,6 +44,20 @@ fn the_example_means_what_it_says() {
     assert_eq!(payments.settings.break_point, Amount::Percent(50.0));
     let kinds: Vec<_> = payments.settings.metrics.iter().map(|metric| metric.kind).collect();
     assert_eq!(kinds, [MetricKind::Evaluated, MetricKind::Condition]);
+    assert_eq!((workers.settings.surge, workers.settings.step), (Amount::Pods(0), Amount::Percent(20.0)));
+    assert_eq!((ingest.settings.surge, ingest.settings.step), (Amount::Pods(0), Amount::Percent(10.0)));
+    let labels =
+        BTreeMap::from([("team", "ingest"), ("tier", "batch")].map(|(name, value)| (name.into(), value.into())));
+    for (name, namespace, expected) in [
+        ("worker-a", "shop", Some(workers)),
+        ("worker-legacy-a", "shop", None),
+        ("worker-test-1", "shop", None),
+        ("worker-test-12", "shop", Some(workers)),
+        ("a", "ingest", Some(ingest)),
+        ("payments", "shop", Some(payments)),
+    ] {
+        assert_eq!(example.service(namespace, name, &labels), expected, "{name}");
+    }
 }
 
 #[test]
