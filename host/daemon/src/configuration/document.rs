@@ -8,7 +8,10 @@ use serde::{
 };
 use serde_saphyr::Spanned;
 
-use super::fault::{Fault, Faults, Place};
+use super::{
+    fault::{Fault, Faults, Place},
+    names::LONGEST_NAME,
+};
 
 /// How deep values may be nested: every level costs stack.
 const DEEPEST: usize = 24;
@@ -208,9 +211,10 @@ fn entry(key: Spanned<String>, value: Spanned<Parsed>, path: &str) -> (Key, Node
     (Key { place: place(key.referenced), name: key.value }, placed(value, inner))
 }
 
-/// The path of a field within `path`.
+/// The path of a field within `path`. Everything within a field has its name in its path, so a name without end is cut.
 pub fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    let (name, rest) = name.char_indices().nth(LONGEST_NAME).map_or((name, ""), |(end, _)| (&name[..end], "..."));
+    if path.is_empty() { format!("{name}{rest}") } else { format!("{path}.{name}{rest}") }
 }
 
 fn place(location: serde_saphyr::Location) -> Place {

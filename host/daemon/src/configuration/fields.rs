@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     document::{Key, Node, Value as Content, join},
     fault::{Fault, Faults, Place},
+    names::said,
     schema::{Definitions, Description},
 };
 
@@ -163,7 +164,7 @@ impl<'a> Fields<'a> {
     pub fn end(self) -> bool {
         for (key, node) in self.entries.iter().filter(|(key, _)| !self.known.contains(&key.name.as_str())) {
             let remedy = remedy(&key.name, &self.known);
-            let message = format!("unknown field {:?}: {remedy}", key.name);
+            let message = format!("unknown field {}: {remedy}", said(&key.name));
             self.faults.push(Fault { place: Some(key.place), path: node.path.clone(), message });
         }
         self.faults.len() == self.faults_before

@@ -8,7 +8,7 @@ use aviary_core::{
 };
 use aviary_metrics::{MetricFault, validate_metric};
 
-use super::{fault::Faults, fields::Placed, raw::Metric};
+use super::{fault::Faults, fields::Placed, names::said, raw::Metric};
 
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -26,7 +26,7 @@ pub fn metrics(raw: Vec<Placed<Metric>>, faults: &mut Faults) -> Vec<Placed<Chec
         if !names.insert(name.value.clone()) {
             name.fault(
                 faults,
-                format!("{:?} is the name of another metric in this list: choose a different one", name.value),
+                format!("{} is the name of another metric in this list: choose a different one", said(&name.value)),
             );
         }
     }

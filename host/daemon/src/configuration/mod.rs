@@ -63,13 +63,15 @@ impl Configuration {
     /// # Errors
     /// Every fault that was found.
     pub fn load(file: &Path) -> Result<Self, Faults> {
-        match read(file) {
-            Ok(text) if text.len() > LARGEST => Err(Faults::of_file(
-                file,
-                "is larger than 1 MiB: put what many services share into groups and patterns",
-            )),
+        let bytes = read(file)
+            .map_err(|error| Faults::of_file(file, format!("cannot be read ({error}): name a readable file")))?;
+        if bytes.len() > LARGEST {
+            let message = "is larger than 1 MiB: put what many services share into groups and patterns";
+            return Err(Faults::of_file(file, message));
+        }
+        match String::from_utf8(bytes) {
             Ok(text) => Self::parse(&text, file),
-            Err(error) => Err(Faults::of_file(file, format!("cannot be read ({error}): name a readable file"))),
+            Err(error) => Err(Faults::of_file(file, format!("is not a text ({error}): write it in UTF-8"))),
         }
     }
 
@@ -87,6 +89,7 @@ impl Configuration {
             _ => Err(faults),
         }
     }
+
     /// Every namespace with services, sorted, each once.
     pub fn namespaces(&self) -> Vec<String> {
         let namespaces: BTreeSet<&String> = self.entries.iter().map(|entry| &entry.namespace).collect();
@@ -111,16 +114,16 @@ impl Configuration {
         name: &str,
         labels: &BTreeMap<String, String>,
     ) -> impl Iterator<Item = &Entry> {
-        let matching: Vec<&Entry> =
+        let mut matching: Vec<&Entry> =
             self.entries.iter().filter(|entry| entry.matches(namespace, name, labels)).collect();
-        let by = |named: bool| matching.clone().into_iter().filter(move |entry| entry.name().is_some() == named);
-        by(true).chain(by(false))
+        matching.sort_by_key(|entry| entry.name().is_none());
+        matching.into_iter()
     }
 }
 
 /// The start of a file, enough to see that it is too large.
-fn read(file: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(file)?.take(LARGEST as u64 + 1).read_to_string(&mut text)?;
-    Ok(text)
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -11,6 +11,7 @@ use super::{
     document::{Node, Value},
     fault::Faults,
     fields::FromNode,
+    names::said,
     schema::Definitions,
 };
 
@@ -24,14 +25,14 @@ const SHARE: &str = r"[0-9.].*%\s*$";
 /// # Errors
 /// What is wrong and the way out.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let fault = || format!("{text:?} is not a duration: write one such as 90s, 5m or 1h30m");
+    let fault = || format!("{} is not a duration: write one such as 90s, 5m or 1h30m", said(text));
     let duration: SignedDuration = SpanParser::new().parse_duration(text).map_err(|_| fault())?;
-    let duration =
-        Duration::try_from(duration).map_err(|_| format!("{text:?} is negative: write a duration such as 90s"))?;
+    let duration = Duration::try_from(duration)
+        .map_err(|_| format!("{} is negative: write a duration such as 90s", said(text)))?;
     if duration.subsec_nanos() % 1_000_000 == 0 {
         Ok(duration)
     } else {
-        Err(format!("{text:?} is finer than 1ms: round it"))
+        Err(format!("{} is finer than 1ms: round it", said(text)))
     }
 }
 
@@ -43,10 +44,11 @@ pub fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim().strip_suffix('%').and_then(|number| number.trim_end().parse::<f64>().ok());
     match number {
         Some(number) if (0.0..=100.0).contains(&number) => Ok(number),
-        Some(_) => Err(format!("{text:?} is out of bounds: write a share from 0% to 100%")),
-        None => {
-            Err(format!("{text:?} is neither a share nor a number of pods: write one such as 20%, or 2 without quotes"))
-        }
+        Some(_) => Err(format!("{} is out of bounds: write a share from 0% to 100%", said(text))),
+        None => Err(format!(
+            "{} is neither a share nor a number of pods: write one such as 20%, or 2 without quotes",
+            said(text)
+        )),
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     document::{Key, Node, Value},
     fault::Faults,
     fields::{FromNode, Placed, nearest},
+    names::said,
     schema::{Definitions, nullable},
 };
 
@@ -103,7 +104,10 @@ impl FromNode for SocketAddr {
         let text = String::from_node(node, faults)?;
         let address = text.parse().ok();
         if address.is_none() {
-            node.fault(faults, format!("{text:?} is not an address with a port: write one such as 127.0.0.1:8080"));
+            node.fault(
+                faults,
+                format!("{} is not an address with a port: write one such as 127.0.0.1:8080", said(&text)),
+            );
         }
         address
     }
@@ -225,7 +229,7 @@ pub fn one_of<T: Copy>(node: &Node, faults: &mut Faults, choices: &[(&'static st
         let words: Vec<&'static str> = choices.iter().map(|(word, _)| *word).collect();
         let remedy = nearest(text, &words)
             .map_or_else(|| format!("write one of {}", words.join(", ")), |word| format!("did you mean {word:?}?"));
-        node.fault(faults, format!("{text:?} is not one of the choices: {remedy}"));
+        node.fault(faults, format!("{} is not one of the choices: {remedy}", said(text)));
     }
     found
 }

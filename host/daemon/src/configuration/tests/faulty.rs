@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use super::{super::Configuration, SERVICE, parse};
 
 /// Each faulty line stands first in a file that is good without it.
@@ -298,9 +300,26 @@ fn what_is_no_configuration_is_said() {
         let expected = format!("/etc/aviary.yaml:{expected}");
         assert!(said == expected || (expected.ends_with(": ") && said.starts_with(&expected)), "{said}");
     }
-    let missing = Configuration::load(Path::new("/nowhere/aviary.yaml")).expect_err("no file").to_string();
+    let missing = Configuration::load(Path::new("/nowhere/aviary.yaml")).expect_err("no file");
+    assert_eq!(
+        (missing.json()[0]["line"].clone(), missing.json()[0]["file"].clone()),
+        (json!(null), json!("/nowhere/aviary.yaml"))
+    );
+    let missing = missing.to_string();
     assert_eq!(
         missing,
         "/nowhere/aviary.yaml: cannot be read (No such file or directory (os error 2)): name a readable file"
     );
+}
+
+#[test]
+fn a_program_gets_every_fault_with_its_place() {
+    let text = "services:\n  - {name: a, namespace: b, step: 0}\n  - {name: a, namespace: b}\n";
+    let faults = Configuration::parse(text, Path::new("/etc/aviary.yaml")).expect_err("faulty");
+    let fault = |line: u64, column: u64, field: &str, message: &str| json!({ "file": "/etc/aviary.yaml", "line": line, "column": column, "field": field, "message": message });
+    let expected = json!([
+        fault(2, 35, "services[0].step", "is nothing: write a step such as 20% or 1"),
+        fault(3, 12, "services[1].name", "b/a is configured twice: remove one of them"),
+    ]);
+    assert_eq!(faults.json(), expected);
 }

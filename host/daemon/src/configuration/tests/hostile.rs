@@ -5,7 +5,10 @@ use std::time::Duration;
 use aviary_core::{settings::Amount, time::humane};
 use proptest::prelude::*;
 
-use super::{super::units, EXAMPLE, good, parse};
+use super::{
+    super::{Configuration, units},
+    EXAMPLE, SERVICE, good, parse,
+};
 
 #[test]
 fn a_hostile_file_is_refused_and_does_not_exhaust_the_stack() {
@@ -21,6 +24,37 @@ fn a_hostile_file_is_refused_and_does_not_exhaust_the_stack() {
     for text in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(100_000), bomb, "\0".to_owned()] {
         assert!(parse(&text).is_err());
     }
+}
+
+#[test]
+fn long_texts_are_said_in_few_words() {
+    let long = "x".repeat(200_000);
+    let table = [
+        format!("{long}: [{}]", "1, ".repeat(50_000)),
+        format!("groups: {{{long}: {{step: [{}]}}}}", "1, ".repeat(50_000)),
+        format!("defaults: {{warm-up: {long}, step: {long}, on-rollback: {long}, {long}: 1}}"),
+        format!("listen: {long}"),
+        format!("defaults: {{metrics: [{{name: {long}, query: a}}, {{name: {long}, query: b}}]}}"),
+    ];
+    for line in table {
+        let said = parse(&format!("{line}\n{SERVICE}")).expect_err("faulty");
+        assert!(said.len() < 3000, "{} characters", said.len());
+    }
+}
+
+#[test]
+fn a_file_that_is_too_large_or_no_text_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("aviary.yaml");
+    let said = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).expect("written");
+        let faults = Configuration::load(&file).err().map(|faults| faults.json()).unwrap_or_default();
+        faults[0]["message"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(said(SERVICE.as_bytes()), "");
+    let comment = format!("{SERVICE}# {}", "\u{e9}".repeat(1024 * 1024));
+    assert_eq!(said(comment.as_bytes()), "is larger than 1 MiB: put what many services share into groups and patterns");
+    assert!(said(b"services: \xff").starts_with("is not a text ("));
 }
 
 proptest! {
