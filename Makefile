@@ -3,7 +3,7 @@
 # All builds name the whole workspace: another choice of packages has other features, and compiles again.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup policies build test programs demo cluster cluster-down
+.PHONY: help setup policies build test programs demo bench cluster cluster-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ programs: policies
 demo: setup programs ## watch a good and a bad release, and a policy swapped, on a cluster of its own
 	@plugins/build -p no-worse --to target/demo
 	@exec target/debug/demo
+
+bench: setup policies ## measure the release build, 15 minutes; ONLY="idle-80 change" measures these alone
+	@cargo build --locked --release --workspace --bin aviary --bin node-agent --bin bench --example call-cost
+	@exec target/release/bench $(ONLY)
 
 cluster: setup programs ## leave a local cluster running; prints how to reach it
 	@target/debug/local-cluster up --keep --images tests/node-agent/images.json --namespace shop

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::commands::Commands;
-use crate::files::Files;
+use crate::files::{AUDIT_LOG, Files};
 use crate::options::{Identity, Options, Process};
 use crate::ports::Ports;
 use crate::processes::{Processes, end};
@@ -90,6 +90,12 @@ impl LocalCluster {
         self.commands.files.log(process)
     }
 
+    /// Where the API server notes the requests of the user `aviary`, a JSON document a line, each when it is answered.
+    /// There is none before the first request, nor in a cluster that was started without `audit`.
+    pub fn audit_log(&self) -> PathBuf {
+        self.commands.files.path(AUDIT_LOG)
+    }
+
     /// The kubeconfig file of somebody.
     pub fn kubeconfig(&self, identity: Identity) -> PathBuf {
         self.commands.files.kubeconfig(identity)
@@ -124,6 +130,9 @@ impl LocalCluster {
         let own = Stamp::of(std::process::id().cast_signed()).context("cannot read /proc; is this Linux?")?;
         fs::write(files.path("owner"), own.line())?;
         files.write_identities(*ports)?;
+        if options.audit {
+            files.write_audit_policy()?;
+        }
         if let Some(prometheus) = &options.prometheus {
             files.write_prometheus(prometheus, *ports, options.node_agent.is_some())?;
         }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::files::Files;
+use crate::files::{AUDIT_LOG, AUDIT_POLICY, Files};
 use crate::options::{Identity, Options, Process};
 use crate::ports::Ports;
 use crate::programs;
@@ -91,6 +91,10 @@ impl Commands {
                 "--authorization-mode=RBAC",
                 "--disable-admission-plugins=ServiceAccount",
             ]);
+        if self.options.audit {
+            command.arg(flag("audit-policy-file", self.files.path(AUDIT_POLICY)));
+            command.arg(flag("audit-log-path", self.files.path(AUDIT_LOG)));
+        }
         command
     }
 

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 use crate::options::{Identity, Process, Prometheus};
 use crate::ports::Ports;
 
+pub(crate) const AUDIT_POLICY: &str = "audit-policy.json";
+pub(crate) const AUDIT_LOG: &str = "audit.log";
+
 /// The directory of one cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
@@ -63,6 +66,14 @@ impl Files {
             fs::write(self.kubeconfig(identity), content.to_string())?;
         }
         fs::write(self.path("tokens.csv"), table).context("cannot write the tokens")
+    }
+
+    /// Writes what the API server notes: that the user `aviary` asked for something and got its answer, and no more.
+    pub fn write_audit_policy(&self) -> Result<()> {
+        let ours = json!({ "level": "Metadata", "users": [Identity::Aviary.user()],
+            "omitStages": ["RequestReceived", "ResponseStarted"] });
+        let policy = json!({ "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [ours, { "level": "None" }] });
+        fs::write(self.path(AUDIT_POLICY), policy.to_string()).context("cannot write the audit policy")
     }
 
     /// Writes the configuration of Prometheus (JSON is YAML).

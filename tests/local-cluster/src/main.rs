@@ -204,5 +204,6 @@ fn options(parts: &Parts) -> Result<Options> {
         namespaces: parts.namespaces.clone(),
         node_agent: parts.images.as_ref().map(agent),
         prometheus: (!parts.no_prometheus).then(Prometheus::default),
+        audit: false,
     })
 }

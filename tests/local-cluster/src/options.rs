@@ -15,6 +15,8 @@ pub struct Options {
     pub node_agent: Option<NodeAgent>,
     /// The Prometheus that scrapes the pods. None: no metrics.
     pub prometheus: Option<Prometheus>,
+    /// Whether the API server notes each request of the user `aviary` ([`crate::LocalCluster::audit_log`]).
+    pub audit: bool,
 }
 
 /// How to start the node agent.
@@ -24,7 +26,7 @@ pub struct NodeAgent {
     pub images: PathBuf,
     /// The first wait before a container that exited is started again. None: the agent's own, 10 s.
     pub restart_backoff: Option<Duration>,
-    /// Report pods as ready and start nothing: for thousands of pods.
+    /// Report pods as ready after 0.3 s and start nothing: for thousands of pods.
     pub pretend: bool,
 }
 

@@ -33,6 +33,8 @@ use crate::{
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LONGEST: Duration = Duration::from_secs(2);
+/// How long a container that is only pretended takes to start.
+const PRETENDED_START: Duration = Duration::from_millis(300);
 
 /// How an agent runs its pods.
 #[derive(Debug, Clone)]
@@ -43,7 +45,7 @@ pub struct Settings {
     pub programs: PathBuf,
     /// The first wait of a container that exits again and again.
     pub restart_backoff: Duration,
-    /// Report pods as running and ready, and start nothing.
+    /// Report pods as running and ready after 0.3 s, and start nothing.
     pub pretend: bool,
     /// Where the pods' output goes, a file per container; nowhere if not given.
     pub logs: Option<PathBuf>,
@@ -308,7 +310,10 @@ impl Agent {
 
     fn pretend(&self, uid: &str, index: usize, act: Act) -> Option<Happening> {
         match act {
-            Act::Pull => Some(Happening::Pulled(Ok((Image::default(), None)))),
+            Act::Pull => {
+                let image = Image { startup_delay: PRETENDED_START, ..Image::default() };
+                Some(Happening::Pulled(Ok((image, None))))
+            }
             Act::Start => {
                 let is_init = self.pods.get(uid)?.machine.containers[index].kind == Kind::Init;
                 if is_init {

@@ -33,7 +33,7 @@ struct Arguments {
     /// A folder for the output of containers, a file each.
     #[arg(long, value_name = "FOLDER")]
     logs: Option<PathBuf>,
-    /// Reports pods as running and ready, and starts nothing: for thousands of pods.
+    /// Reports pods as running and ready after 0.3 s, and starts nothing: for thousands of pods.
     #[arg(long)]
     pretend: bool,
     /// Ends when the process that started this one ends.
