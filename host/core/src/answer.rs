@@ -1,7 +1,7 @@
 //! What an answer to a question changes. One to an older epoch changes nothing.
 
 use crate::{
-    judge::{Change, ChangeKind, Check, Classification, Move, Next, Outcome, PolicyIdentity},
+    judge::{Change, ChangeKind, Check, Classification, Move, Next, Outcome, PolicyIdentity, Scaling},
     plan::{Note, may_promote, rollback_decided},
     record::{Ending, Held, LastMove, Pause, PausedBy, Phase, REMEMBERED, Record, Rollout, keep_last},
     replicas::Sizes,
@@ -126,7 +126,7 @@ fn begin(
         step_complete: None,
         next_check: None,
         high_water: None,
-        scalings: Vec::new(),
+        scalings: first_scaling(record, &sizes, size, now).into_iter().collect(),
         checks: Vec::new(),
         checks_in_all: 0,
         evidence: String::new(),
@@ -137,6 +137,14 @@ fn begin(
     };
     changed.held = None;
     (changed.into_phase(Phase::Canary(Box::new(rollout))), notes)
+}
+
+/// The canary's first pods, announced with the rollout itself where nothing has to go first: that saves a write before
+/// they start. Should another scaling be due after all, it is remembered before it is made.
+fn first_scaling(record: &Record, sizes: &Sizes, size: u32, now: Timestamp) -> Option<Scaling> {
+    let pods = size.min(sizes.surge);
+    let ready = record.phase == Phase::Steady && pods > 0;
+    ready.then_some(Scaling { at: now, canary: pods, primary: record.replicas })
 }
 
 fn direct(record: &Record, candidate: Spec, classification: &Classification, now: Timestamp) -> (Record, Vec<Note>) {

@@ -86,6 +86,14 @@ pub struct Standing {
     pub target: u32,
 }
 
+impl Standing {
+    /// Of one that has no pods yet, there or about to be created.
+    #[must_use]
+    pub const fn empty(track: Track, target: u32) -> Self {
+        Self { track, wanted: 0, present: 0, complete: true, target }
+    }
+}
+
 /// What moves capacity next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Walk {

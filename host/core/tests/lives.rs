@@ -61,6 +61,21 @@ fn adoption_and_release_lose_no_capacity() {
 }
 
 #[test]
+fn a_new_image_takes_one_record_and_one_write_until_its_pods_are_asked_for() {
+    let mut world = adopted(5, QUARTER);
+    // The canary is created for the first one, and is there at 0 for the second.
+    for image in ["worker:v2", "worker:v3"] {
+        world.apply(image, None);
+        assert!(world.step(), "what is it?");
+        assert!(world.step(), "its first pods");
+        let canary = &world.deployments[&Track::Canary];
+        assert_eq!((canary.image(), &canary.spec["replicas"]), (image, &1.into()));
+        world.settle(capacity(5));
+        assert!(world.steady() && world.deployments[&Track::Primary].image() == image);
+    }
+}
+
+#[test]
 fn a_good_image_is_promoted_with_n_plus_k_pods() {
     for (replicas, surge) in
         [(5, QUARTER), (10, QUARTER), (1, QUARTER), (2, Amount::Pods(0)), (1, Amount::Pods(0)), (40, Amount::Pods(1))]

@@ -19,18 +19,27 @@ const OWN_FIELDS: [&str; 3] = ["replicas", "selector", "paused"];
 
 /// Sets `spec.replicas` of a Deployment.
 pub(super) fn scale(track: Track, workload: &Workload, to: u32) -> Write {
-    let from = workload.replicas();
-    let operations = [
-        json!({"op": "test", "path": "/spec/replicas", "value": from}),
+    patch(track, workload, Purpose::Scale, scaling(workload, to))
+}
+
+fn scaling(workload: &Workload, to: u32) -> [Value; 2] {
+    [
+        json!({"op": "test", "path": "/spec/replicas", "value": workload.replicas()}),
         json!({"op": "replace", "path": "/spec/replicas", "value": to}),
-    ];
-    patch(track, workload, Purpose::Scale, operations)
+    ]
 }
 
 /// A copy takes `wanted` as its spec, its replicas and selector apart; nothing where it has it already.
 pub(super) fn take_spec(track: Track, workload: &Workload, wanted: &Value, purpose: Purpose) -> Option<Write> {
     let operations = spec_operations(&workload.spec, wanted);
     (!operations.is_empty()).then(|| patch(track, workload, purpose, operations))
+}
+
+/// An empty copy takes `wanted` as its spec and gets its first pods; nothing where it has the spec already.
+pub(super) fn take_spec_and_scale(track: Track, workload: &Workload, wanted: &Value, to: u32) -> Option<Write> {
+    let operations = spec_operations(&workload.spec, wanted);
+    (!operations.is_empty())
+        .then(|| patch(track, workload, Purpose::Template, operations.into_iter().chain(scaling(workload, to))))
 }
 
 fn spec_operations(live: &Value, wanted: &Value) -> Vec<Value> {
@@ -115,7 +124,15 @@ impl Context<'_> {
 
     /// The next scaling of primary and canary on their way to `targets`.
     pub fn walk(&self, targets: Targets) -> Walk {
-        let canary = self.standing(Track::Canary, targets.canary);
+        self.walk_beside(targets, self.standing(Track::Canary, targets.canary))
+    }
+
+    /// As [`Context::walk`], as if the canary were there and had no pods.
+    pub fn walk_with_empty_canary(&self, targets: Targets) -> Walk {
+        self.walk_beside(targets, Some(Standing::empty(Track::Canary, targets.canary)))
+    }
+
+    fn walk_beside(&self, targets: Targets, canary: Option<Standing>) -> Walk {
         let standings: Vec<Standing> =
             self.standing(Track::Primary, targets.primary).into_iter().chain(canary).collect();
         let sizes = self.sizes();

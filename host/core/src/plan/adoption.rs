@@ -42,7 +42,7 @@ pub(super) fn plan(context: &Context<'_>) -> Plan {
     let Some(original) = &context.view.original else { return Plan::default() };
     wish(context, original)
         .or_else(|| newer_spec(context, original))
-        .or_else(|| context.copy(Track::Primary, &context.record.accepted, 0))
+        .or_else(|| context.copy(Track::Primary, &context.record.accepted, first_pods(context)))
         .unwrap_or_else(|| walk_pods(context, original, 0, context.record.replicas))
 }
 
@@ -94,6 +94,17 @@ fn newer_spec(context: &Context<'_>, original: &Workload) -> Option<Plan> {
     let text = format!("the original runs {} by now; the primary follows", spec.images_text());
     record.accepted = spec;
     Some(Plan::save(record, Note::normal("AdoptionFollows", text)))
+}
+
+/// The pods with which the primary is created: those that walk first, unless the original has to give one before.
+fn first_pods(context: &Context<'_>) -> u32 {
+    let primary = Standing::empty(Track::Primary, context.record.replicas);
+    let standings: Vec<Standing> = context.standing(Track::Original, 0).into_iter().chain([primary]).collect();
+    let sizes = context.sizes();
+    match walk(sizes.replicas, sizes.surge, &standings) {
+        Walk::Scale { track: Track::Primary, to, .. } => to,
+        _ => 0,
+    }
 }
 
 fn walk_pods(context: &Context<'_>, original: &Workload, original_target: u32, primary_target: u32) -> Plan {

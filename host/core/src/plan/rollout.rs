@@ -1,7 +1,7 @@
 //! A candidate under test, and its promotion.
 
 use super::{
-    Note, Plan, Problem,
+    Note, Plan, Problem, acts,
     context::{Context, Targets},
     observe,
     rollback::roll_back,
@@ -13,6 +13,7 @@ use crate::{
     replicas::Walk,
     spec::Spec,
     time::humane,
+    view::Workload,
     write::Purpose,
 };
 
@@ -93,7 +94,36 @@ fn take_candidate(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
     if other {
         return Some(clear(context));
     }
-    context.copy(Track::Canary, &rollout.candidate, 0)
+    let replicas = announced(context, rollout);
+    match canary.filter(|_| replicas > 0) {
+        Some(canary) => take_candidate_with_pods(context, rollout, canary, replicas),
+        None => context.copy(Track::Canary, &rollout.candidate, replicas),
+    }
+}
+
+/// The first pods of an empty canary, where the record has announced just them: template and pods are one write then.
+fn announced(context: &Context<'_>, rollout: &Rollout) -> u32 {
+    let settled = context.view.canary.as_ref().is_none_or(|canary| canary.replicas() == 0 && canary.complete());
+    let targets = Targets { primary: context.sizes().primary_beside(rollout.size), canary: rollout.size };
+    match context.walk_with_empty_canary(targets) {
+        Walk::Scale { track: Track::Canary, to, .. }
+            if settled && last_scaling_is(context, rollout, Track::Canary, to) =>
+        {
+            to
+        }
+        _ => 0,
+    }
+}
+
+fn take_candidate_with_pods(
+    context: &Context<'_>,
+    rollout: &Rollout,
+    canary: &Workload,
+    replicas: u32,
+) -> Option<Plan> {
+    let wanted = rollout.candidate.copy_spec(Track::Canary, context.settings.surge);
+    let write = acts::take_spec_and_scale(Track::Canary, canary, &wanted, replicas)?;
+    Some(Plan::act(write, format!("the canary takes {} with {replicas} pods", rollout.candidate.images_text())))
 }
 
 fn clear(context: &Context<'_>) -> Plan {
@@ -121,17 +151,27 @@ fn step(context: &Context<'_>, rollout: &Rollout) -> Plan {
 
 /// What is about to be set is remembered first.
 fn scale(context: &Context<'_>, rollout: &Rollout, track: Track, to: u32) -> Plan {
-    let wanted = |other| context.view.workload(other).map_or(0, crate::view::Workload::replicas);
-    let size = |other| if other == track { to } else { wanted(other) };
-    let (primary, canary) = (size(Track::Primary), size(Track::Canary));
-    if rollout.scalings.last().is_some_and(|last| (last.primary, last.canary) == (primary, canary)) {
+    if last_scaling_is(context, rollout, track, to) {
         return context.set_size(track, to).unwrap_or_default();
     }
+    let (primary, canary) = sizes_with(context, track, to);
     let mut changed = rollout.clone();
     changed.scalings.push(Scaling { at: context.now, canary, primary });
     keep_last(&mut changed.scalings, REMEMBERED);
     changed.high_water = Some(HighWater { available: context.available(Track::Canary), at: context.now });
     Plan::save_silently(in_canary(context, changed))
+}
+
+/// Whether the record says that `track` is about to get `to` pods.
+fn last_scaling_is(context: &Context<'_>, rollout: &Rollout, track: Track, to: u32) -> bool {
+    rollout.scalings.last().is_some_and(|last| (last.primary, last.canary) == sizes_with(context, track, to))
+}
+
+/// Primary and canary as they are wanted, but for `track` with `to` pods.
+fn sizes_with(context: &Context<'_>, track: Track, to: u32) -> (u32, u32) {
+    let wanted = |other| context.view.workload(other).map_or(0, Workload::replicas);
+    let size = |other| if other == track { to } else { wanted(other) };
+    (size(Track::Primary), size(Track::Canary))
 }
 
 fn wait_for(context: &Context<'_>, rollout: &Rollout, track: Track) -> Plan {
@@ -201,7 +241,7 @@ fn empty_lone_primary(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> 
 fn take_candidate_at_zero(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
     let primary = context.view.primary.as_ref()?;
     let wanted = rollout.candidate.copy_spec(Track::Primary, context.settings.surge);
-    let write = super::acts::take_spec(Track::Primary, primary, &wanted, Purpose::Template)?;
+    let write = acts::take_spec(Track::Primary, primary, &wanted, Purpose::Template)?;
     Some(Plan::act(write, "the primary takes the candidate"))
 }
 
