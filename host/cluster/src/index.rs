@@ -7,14 +7,18 @@ use aviary_core::{
     view::{View, Workload, workload_name},
 };
 
-use crate::input::{ClusterInput, Kind, Object, PodObject, RecordObject, ReplicaSetObject, ServiceKey};
+use crate::input::{
+    ClusterInput, DeploymentObject, Kind, Object, PodObject, RecordObject, ReplicaSetObject, ServiceKey,
+};
 
 type Name = (String, String);
 
 /// Everything the watches have told.
 #[derive(Debug, Default)]
 pub struct Index {
-    deployments: BTreeMap<Name, Workload>,
+    deployments: BTreeMap<Name, Kept>,
+    /// The newest version that the watch on Deployments has told, by namespace; none right after a list.
+    heard: HashMap<String, u64>,
     names_by_uid: HashMap<String, Name>,
     replica_sets: BTreeMap<Name, ReplicaSetObject>,
     owners: HashMap<String, String>,
@@ -29,6 +33,32 @@ pub struct Index {
     listed: BTreeSet<(String, Kind)>,
     failures: BTreeMap<(String, Kind), String>,
     missing_permissions: BTreeMap<String, Vec<String>>,
+}
+
+/// A Deployment as it is kept. There are three for each service, and few are looked into: their specs are kept as text, a
+/// tenth of what they take in memory as JSON.
+#[derive(Debug)]
+struct Kept {
+    /// All but the spec.
+    workload: Workload,
+    spec: Box<str>,
+}
+
+impl Kept {
+    fn new(mut workload: Workload) -> Self {
+        let spec = std::mem::take(&mut workload.spec).to_string().into();
+        Self { workload, spec }
+    }
+
+    fn whole(&self) -> Workload {
+        // It was written from JSON.
+        let spec = serde_json::from_str(&self.spec).unwrap_or_default();
+        Workload { spec, ..self.workload.clone() }
+    }
+
+    fn version(&self) -> u64 {
+        number(&self.workload.resource_version)
+    }
 }
 
 /// What the watch has to show before a service is planned for again: our own write.
@@ -57,7 +87,9 @@ impl Index {
     pub fn apply(&mut self, input: ClusterInput) -> Vec<ServiceKey> {
         let mut touched = match input {
             ClusterInput::Applied(object) => self.insert(object),
-            ClusterInput::Deleted { kind, namespace, name } => self.remove(kind, &(namespace, name)),
+            ClusterInput::Deleted { kind, namespace, name, resource_version } => {
+                self.deleted(kind, &(namespace, name), number(&resource_version))
+            }
             ClusterInput::Relisted { kind, namespace, objects } => self.relist(kind, namespace, objects),
             ClusterInput::WatchFailed { kind, namespace, error, .. } => {
                 self.failures.insert((namespace, kind), error);
@@ -79,13 +111,24 @@ impl Index {
         Kind::ALL.iter().all(|kind| self.listed.contains(&(namespace.to_owned(), *kind)))
     }
 
+    /// Takes in the Deployment that the API server answered to our own write, ahead of the watch; gives the names of
+    /// services that may look different now. It is left to the watch where that has told newer things already: the
+    /// Deployment may be gone again. Versions are comparable within a kind (KEP-5504).
+    pub fn written(&mut self, object: DeploymentObject) -> Vec<ServiceKey> {
+        let version = number(&object.workload.resource_version);
+        if self.heard.get(&object.namespace).is_none_or(|heard| version <= *heard) {
+            return Vec::new();
+        }
+        self.insert_deployment((object.namespace, object.workload.name.clone()), object.workload)
+    }
+
     /// A service as the watches show it; nothing before every watch of its namespace has listed once.
     #[must_use]
     pub fn view(&self, key: &ServiceKey) -> Option<View> {
         self.is_listed(&key.namespace).then(|| View {
-            original: self.workload(key, Track::Original).cloned(),
-            primary: self.workload(key, Track::Primary).cloned(),
-            canary: self.workload(key, Track::Canary).cloned(),
+            original: self.kept(key, Track::Original).map(Kept::whole),
+            primary: self.kept(key, Track::Primary).map(Kept::whole),
+            canary: self.kept(key, Track::Canary).map(Kept::whole),
             pods: self.pods(key),
             autoscalers: self.autoscalers(key),
         })
@@ -158,8 +201,13 @@ impl Index {
         }
     }
 
-    fn workload(&self, key: &ServiceKey, track: Track) -> Option<&Workload> {
+    fn kept(&self, key: &ServiceKey, track: Track) -> Option<&Kept> {
         self.deployments.get(&(key.namespace.clone(), workload_name(&key.name, track)))
+    }
+
+    /// All of it but its spec.
+    fn workload(&self, key: &ServiceKey, track: Track) -> Option<&Workload> {
+        self.kept(key, track).map(|kept| &kept.workload)
     }
 
     fn pods(&self, key: &ServiceKey) -> Vec<PodObservation> {
@@ -189,6 +237,10 @@ impl Index {
         let gone: Vec<Name> = self.names(kind, &namespace).into_iter().filter(|name| !present.contains(name)).collect();
         let mut touched: Vec<ServiceKey> = gone.iter().flat_map(|name| self.remove(kind, name)).collect();
         touched.extend(objects.into_iter().flat_map(|object| self.insert(object)));
+        if kind == Kind::Deployment {
+            // What was deleted before the list is not in it, and at which version nobody says.
+            self.heard.remove(&namespace);
+        }
         self.failures.remove(&(namespace.clone(), kind));
         if self.listed.insert((namespace.clone(), kind)) {
             // The namespace can be seen as a whole only now; a deleted service has left nothing but its record.
@@ -211,7 +263,10 @@ impl Index {
     fn insert(&mut self, object: Object) -> Vec<ServiceKey> {
         let name = (object.namespace().to_owned(), object.name().to_owned());
         match object {
-            Object::Deployment(object) => self.insert_deployment(name, object.workload),
+            Object::Deployment(object) => {
+                self.hear(&name.0, number(&object.workload.resource_version));
+                self.insert_deployment(name, object.workload)
+            }
             Object::ReplicaSet(object) => self.insert_replica_set(name, object),
             Object::Pod(object) => self.insert_pod(name, object),
             Object::Autoscaler(object) => {
@@ -233,15 +288,35 @@ impl Index {
         }
     }
 
+    /// The watch on Deployments has told everything up to this version.
+    fn hear(&mut self, namespace: &str, version: u64) {
+        let heard = self.heard.entry(namespace.to_owned()).or_default();
+        *heard = version.max(*heard);
+    }
+
+    /// What is older than what is known was told by our own write before: the watch is behind.
     fn insert_deployment(&mut self, name: Name, workload: Workload) -> Vec<ServiceKey> {
-        self.names_by_uid.insert(workload.uid.clone(), name.clone());
-        let services = services_of(&name);
-        if let Some(old) = self.deployments.insert(name.clone(), workload)
-            && self.deployments[&name].uid != old.uid
-        {
-            self.names_by_uid.remove(&old.uid);
+        let (known, kept) = (self.deployments.get(&name), Kept::new(workload));
+        if known.is_some_and(|known| known.version() > kept.version()) {
+            return Vec::new();
         }
+        if let Some(old) = known.filter(|known| known.workload.uid != kept.workload.uid) {
+            self.names_by_uid.remove(&old.workload.uid);
+        }
+        self.names_by_uid.insert(kept.workload.uid.clone(), name.clone());
+        let services = services_of(&name);
+        self.deployments.insert(name, kept);
         services
+    }
+
+    fn deleted(&mut self, kind: Kind, name: &Name, version: u64) -> Vec<ServiceKey> {
+        if kind == Kind::Deployment {
+            self.hear(&name.0, version);
+            if self.deployments.get(name).is_some_and(|known| known.version() > version) {
+                return Vec::new();
+            }
+        }
+        self.remove(kind, name)
     }
 
     fn insert_replica_set(&mut self, name: Name, object: ReplicaSetObject) -> Vec<ServiceKey> {
@@ -269,7 +344,7 @@ impl Index {
         match kind {
             Kind::Deployment => {
                 let removed = self.deployments.remove(name);
-                removed.map(|workload| self.names_by_uid.remove(&workload.uid));
+                removed.map(|kept| self.names_by_uid.remove(&kept.workload.uid));
                 services_of(name)
             }
             Kind::ReplicaSet => self.replica_sets.remove(name).map(|o| self.forget_replica_set(&o)).unwrap_or_default(),

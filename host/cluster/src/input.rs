@@ -208,6 +208,8 @@ pub enum ClusterInput {
         namespace: String,
         /// Its name, as [`Object::name`] gives it.
         name: String,
+        /// The version at which it was deleted.
+        resource_version: String,
     },
     /// All objects of a kind as they are now; what is missing was deleted.
     Relisted {

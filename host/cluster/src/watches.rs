@@ -137,6 +137,7 @@ impl Teller {
                 kind: self.kind,
                 namespace: self.namespace.clone(),
                 name: reduce::name(self.kind, object.meta())?,
+                resource_version: object.meta().resource_version.clone().unwrap_or_default(),
             }),
             Event::Init => {
                 self.listed.clear();

@@ -1,8 +1,8 @@
 //! What of a Deployment is a version: its spec without the number of replicas, and the digest that names it.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -22,9 +22,11 @@ impl Digest {
     /// Of any JSON document: object fields sorted, no white space.
     #[must_use]
     pub fn of(document: &Value) -> Self {
-        let mut text = String::new();
-        canonical(document, &mut text);
-        Self(format!("v1:sha256:{}", hex(&Sha256::digest(text.as_bytes()))))
+        Self::of_text(&canonical_text(document))
+    }
+
+    fn of_text(canonical: &str) -> Self {
+        Self(format!("v1:sha256:{}", hex(&Sha256::digest(canonical.as_bytes()))))
     }
 
     /// The first twelve hex digits, for people.
@@ -41,10 +43,22 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A Deployment's spec as the API server has it, less `replicas` and `paused`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Spec(Value);
+/// A Deployment's spec as the API server has it, less `replicas` and `paused`. There are thousands of them, and few are
+/// looked into: kept as canonical text, a tenth of what it takes in memory as JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec(Arc<str>);
+
+impl Serialize for Spec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Spec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(|value| Self(canonical_text(&value).into()))
+    }
+}
 
 impl Spec {
     /// Of a whole raw `spec`.
@@ -55,32 +69,34 @@ impl Spec {
             fields.remove("replicas");
             fields.remove("paused");
         }
-        Self(spec)
+        Self(canonical_text(&spec).into())
     }
 
-    /// The raw JSON.
+    /// The raw JSON, made anew each time.
     #[must_use]
-    pub const fn value(&self) -> &Value {
-        &self.0
+    pub fn value(&self) -> Value {
+        // It was written from JSON.
+        serde_json::from_str(&self.0).unwrap_or_default()
     }
 
     /// The name of this version.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.0)
+        Digest::of_text(&self.0)
     }
 
     /// The labels of its pods.
     #[must_use]
     pub fn pod_labels(&self) -> BTreeMap<String, String> {
-        let labels = self.0["template"]["metadata"]["labels"].as_object().into_iter().flatten();
+        let spec = self.value();
+        let labels = spec["template"]["metadata"]["labels"].as_object().into_iter().flatten();
         labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
     }
 
     /// Its containers' images, `container=image`, for people.
     #[must_use]
     pub fn images(&self) -> Vec<(String, String)> {
-        images(&self.0, "containers")
+        images(&self.value(), "containers")
     }
 
     /// The images in one line.
@@ -113,7 +129,7 @@ impl Spec {
     /// The spec of a copy, without `replicas`: every label of the original stays, the track's is added.
     #[must_use]
     pub fn copy_spec(&self, track: Track, surge: Amount) -> Value {
-        let mut spec = self.0.clone();
+        let mut spec = self.value();
         spec["selector"]["matchLabels"][TRACK_LABEL] = json!(track.word());
         spec["template"]["metadata"]["labels"][TRACK_LABEL] = json!(track.word());
         spec["strategy"] = strategy(surge);
@@ -135,6 +151,12 @@ fn strategy(surge: Amount) -> Value {
         Amount::Percent(percent) => (json!(format!("{}%", percent.floor().clamp(1.0, 100.0))), 0),
     };
     json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": max_surge, "maxUnavailable": max_unavailable}})
+}
+
+fn canonical_text(document: &Value) -> String {
+    let mut text = String::new();
+    canonical(document, &mut text);
+    text
 }
 
 fn canonical(value: &Value, text: &mut String) {
@@ -220,6 +242,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_spec_is_what_it_was_made_of(text in "\\PC{0,8}", count in any::<i64>()) {
+            let whole = json!({"text": text, "count": count, "nested": {&text: [null, true]}});
+            let spec = Spec::of(&whole);
+            prop_assert_eq!(&spec.value(), &whole);
+            prop_assert_eq!(spec.digest(), Digest::of(&whole));
+            prop_assert_eq!(&serde_json::from_str::<Spec>(&serde_json::to_string(&spec).unwrap()).unwrap(), &spec);
+        }
+
         #[test]
         fn the_order_of_fields_does_not_matter(fields in prop::collection::btree_map("[a-z]{1,3}", 0..9i64, 0..8)) {
             let forwards: Value = fields.iter().map(|(k, v)| (k.clone(), json!(v))).collect::<serde_json::Map<_, _>>().into();

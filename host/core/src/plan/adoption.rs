@@ -51,7 +51,7 @@ pub(super) fn release(context: &Context<'_>) -> Plan {
     let Some(original) = &context.view.original else { return Plan::default() };
     let accepted = || {
         let wanted = context.record.accepted.value();
-        let write = acts::take_spec(Track::Original, original, wanted, Purpose::Revert)?;
+        let write = acts::take_spec(Track::Original, original, &wanted, Purpose::Revert)?;
         Some(Plan::act(write, "the original takes the accepted spec"))
     };
     wish(context, original)

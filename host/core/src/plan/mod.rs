@@ -228,7 +228,7 @@ pub fn plan(service: &Service<'_>, settings: &Settings, now: Timestamp) -> Plan 
 #[must_use]
 pub fn differences(record: &Record, view: &View) -> Vec<Difference> {
     let Some(original) = &view.original else { return Vec::new() };
-    crate::diff::diff(record.accepted.value(), crate::spec::Spec::of(&original.spec).value())
+    crate::diff::diff(&record.accepted.value(), &crate::spec::Spec::of(&original.spec).value())
 }
 
 fn unreadable(reason: &str) -> Plan {

@@ -51,7 +51,7 @@ fn revert(context: &Context<'_>, rollback: &Rollback) -> Option<Plan> {
     if rollback.ending != Ending::RolledBack || !rejected || context.settings.on_rollback == OnRollback::Keep {
         return None;
     }
-    let write = acts::take_spec(Track::Original, original, context.record.accepted.value(), Purpose::Revert)?;
+    let write = acts::take_spec(Track::Original, original, &context.record.accepted.value(), Purpose::Revert)?;
     Some(Plan::act(write, "the original's spec goes back to the accepted one"))
 }
 

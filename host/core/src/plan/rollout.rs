@@ -11,7 +11,6 @@ use crate::{
     judge::{Scaling, Track},
     record::{Ending, HighWater, Pause, PausedBy, Phase, REMEMBERED, Rollout, keep_last},
     replicas::Walk,
-    spec::Spec,
     time::humane,
     view::Workload,
     write::Purpose,
@@ -275,7 +274,7 @@ fn promoted(context: &Context<'_>, rollout: &Rollout) -> Plan {
     let took = humane(context.now.since(rollout.started));
     let how = format!("on {} pods after {took}", record.replicas);
     let text = format!("promoted {} {how}", rollout.candidate.images_text());
-    record.accepted = Spec::of(rollout.candidate.value());
+    record.accepted = rollout.candidate.clone();
     record.remember(rollout, Ending::Promoted, &how, context.now);
     Plan::save(record.into_phase(Phase::Steady), Note::normal("Promoted", text))
 }

@@ -160,11 +160,11 @@ fn hold(context: &Context<'_>, digest: &Digest) -> Option<Plan> {
 
 /// Asks what a change is.
 pub(super) fn classify(context: &Context<'_>, spec: &Spec, digest: Digest) -> Plan {
-    let accepted = context.record.accepted.value();
+    let (accepted, asked) = (context.record.accepted.value(), spec.value());
     let change = Change {
         service: context.identity(),
-        differences: diff(accepted, spec.value()),
-        images: image_differences(accepted, spec.value()),
+        differences: diff(&accepted, &asked),
+        images: image_differences(&accepted, &asked),
         replicas_before: context.record.replicas,
         replicas_after: context.record.replicas,
     };
