@@ -134,7 +134,7 @@ impl Index {
         })
     }
 
-    /// The Deployment of that name, whether or not everything of its namespace is listed.
+    /// The Deployment of that name, but for its spec, whether or not everything of its namespace is listed.
     #[must_use]
     pub fn deployment(&self, key: &ServiceKey) -> Option<&Workload> {
         self.workload(key, Track::Original)
@@ -165,6 +165,7 @@ impl Index {
             self.failures.remove(&(namespace.to_owned(), kind));
         }
         self.missing_permissions.remove(namespace);
+        self.heard.remove(namespace);
     }
 
     /// A service's record as it is stored.

@@ -13,10 +13,24 @@ use kube::{
 };
 use serde_json::Value;
 
-use crate::{client::bounded, error::WriteError, index::Expectation, input::ServiceKey};
+use crate::{
+    client::bounded,
+    error::WriteError,
+    index::Expectation,
+    input::{DeploymentObject, ServiceKey},
+    reduce::deployment,
+};
 
-/// Carries out a write for a service, whose record is at the resourceVersion `record`; gives what the watch has to show
-/// before it is planned for again.
+/// What a write to a Deployment left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// What has to be seen before the service is planned for again.
+    pub expectation: Expectation,
+    /// The Deployment as it was right after the write; nothing where it was deleted.
+    pub deployment: Option<Box<DeploymentObject>>,
+}
+
+/// Carries out a write for a service, whose record is at the resourceVersion `record`; gives what it left of a Deployment.
 ///
 /// # Errors
 /// Why it was not done, or may not have been done.
@@ -25,7 +39,7 @@ pub async fn perform(
     key: &ServiceKey,
     write: &Write,
     record: Option<&str>,
-) -> Result<Option<Expectation>, WriteError> {
+) -> Result<Option<Written>, WriteError> {
     let resource = ApiResource::erase::<Deployment>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &key.namespace, &resource);
     match write {
@@ -36,12 +50,12 @@ pub async fn perform(
     }
 }
 
-async fn create(api: &Api<DynamicObject>, track: Track, manifest: &Value) -> Result<Option<Expectation>, WriteError> {
+async fn create(api: &Api<DynamicObject>, track: Track, manifest: &Value) -> Result<Option<Written>, WriteError> {
     let object: DynamicObject =
         serde_json::from_value(manifest.clone()).map_err(|error| WriteError::Invalid(error.to_string()))?;
     let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
     let created = bounded(api.create(&parameters, &object)).await?;
-    Ok(Some(version(track, created)))
+    Ok(Some(written(track, created)))
 }
 
 async fn patch(
@@ -49,13 +63,13 @@ async fn patch(
     key: &ServiceKey,
     track: Track,
     operations: &[Value],
-) -> Result<Option<Expectation>, WriteError> {
+) -> Result<Option<Written>, WriteError> {
     let operations = serde_json::from_value(Value::from(operations.to_vec()))
         .map_err(|error| WriteError::Invalid(error.to_string()))?;
     let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     let name = workload_name(&key.name, track);
     let patched = bounded(api.patch(&name, &parameters, &Patch::<()>::Json(operations))).await?;
-    Ok(Some(version(track, patched)))
+    Ok(Some(written(track, patched)))
 }
 
 async fn delete(
@@ -63,14 +77,18 @@ async fn delete(
     key: &ServiceKey,
     track: Track,
     uid: &str,
-) -> Result<Option<Expectation>, WriteError> {
+) -> Result<Option<Written>, WriteError> {
     let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
     let parameters = DeleteParams::background().preconditions(preconditions);
     bounded(api.delete(&workload_name(&key.name, track), &parameters)).await?;
-    Ok(Some(Expectation::Gone { track, uid: uid.to_owned() }))
+    let expectation = Expectation::Gone { track, uid: uid.to_owned() };
+    Ok(Some(Written { expectation, deployment: None }))
 }
 
-fn version(track: Track, object: DynamicObject) -> Expectation {
-    let uid = object.metadata.uid.unwrap_or_default();
-    Expectation::Version { track, uid, resource_version: object.metadata.resource_version.unwrap_or_default() }
+fn written(track: Track, object: DynamicObject) -> Written {
+    let uid = object.metadata.uid.clone().unwrap_or_default();
+    let resource_version = object.metadata.resource_version.clone().unwrap_or_default();
+    let expectation = Expectation::Version { track, uid, resource_version };
+    // What cannot be read here cannot be read from the watch either, which says so.
+    Written { expectation, deployment: deployment(object).ok().map(Box::new) }
 }

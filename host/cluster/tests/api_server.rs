@@ -10,7 +10,7 @@ use std::{
 };
 
 use aviary_cluster::{
-    Announcement, CALL_LIMIT, Expectation, WriteError, delete_record, missing_permissions, perform, publish,
+    Announcement, CALL_LIMIT, Expectation, WriteError, Written, delete_record, missing_permissions, perform, publish,
     save_record,
 };
 use aviary_core::{
@@ -31,11 +31,11 @@ fn cluster() -> &'static LocalCluster {
     block_in_place(|| CLUSTER.get_or_init(start_cluster))
 }
 
-async fn create(world: &World<'_>, track: Track, manifest: Value) -> Result<Option<Expectation>, WriteError> {
+async fn create(world: &World<'_>, track: Track, manifest: Value) -> Result<Option<Written>, WriteError> {
     perform(&world.client, &world.key("foo"), &Write::Create { track, manifest }, None).await
 }
 
-async fn patch(world: &World<'_>, operations: Value) -> Result<Option<Expectation>, WriteError> {
+async fn patch(world: &World<'_>, operations: Value) -> Result<Option<Written>, WriteError> {
     let operations = operations.as_array().unwrap().clone();
     let write = Write::Patch { track: Track::Original, uid: String::new(), purpose: Purpose::Scale, operations };
     perform(&world.client, &world.key("foo"), &write, None).await
@@ -53,7 +53,8 @@ fn scaled(uid: &Value, from: u32, to: i32) -> Value {
 async fn a_copy_is_created_once() {
     let world = World::new(cluster()).await;
     let created = create(&world, Track::Primary, manifest("foo-primary", 0)).await.unwrap().unwrap();
-    let Expectation::Version { track, uid, resource_version } = created else { panic!("{created:?}") };
+    let Expectation::Version { track, uid, resource_version } = created.expectation else { panic!("{created:?}") };
+    assert_eq!(created.deployment.unwrap().workload.resource_version, resource_version);
     let object = world.object("deployment", "foo-primary");
     assert_eq!((track, json!(uid)), (Track::Primary, object["metadata"]["uid"].clone()));
     assert!(!resource_version.is_empty());
@@ -98,7 +99,8 @@ async fn only_the_copy_that_was_seen_is_deleted() {
     };
     let refused = delete("00000000-0000-0000-0000-000000000000").await;
     assert!(matches!(refused, Err(WriteError::GuardFailed(_))), "{refused:?}");
-    assert_eq!(delete(&uid).await, Ok(Some(Expectation::Gone { track: Track::Canary, uid: uid.clone() })));
+    let gone = Expectation::Gone { track: Track::Canary, uid: uid.clone() };
+    assert_eq!(delete(&uid).await, Ok(Some(Written { expectation: gone, deployment: None })));
     let again = delete(&uid).await;
     assert!(matches!(again, Err(WriteError::NotFound(_))), "{again:?}");
 }
@@ -179,16 +181,20 @@ async fn what_is_written_is_seen() {
 
     let begun = Instant::now();
     let created = create(&world, Track::Canary, manifest("foo-canary", 0)).await.unwrap().unwrap();
-    watching.until("our own canary", SOON, |index| index.caught_up(&key, &created)).await;
+    watching.until("our own canary", SOON, |index| index.caught_up(&key, &created.expectation)).await;
     println!("created and seen in {:?}", begun.elapsed());
+    // What the write answered is what the watch tells, the controller's own fields apart.
+    let seen = watching.index.view(&key).and_then(|view| view.canary).unwrap();
+    let answered = created.deployment.unwrap().workload;
+    assert_eq!((seen.spec, seen.uid, seen.labels), (answered.spec, answered.uid, answered.labels));
     let version = save_record(&world.client, &key, "{}".into(), None).await.unwrap();
     let stored = |index: &aviary_cluster::Index| index.record(&key).is_some_and(|r| r.resource_version == version);
     watching.until("our own record", SOON, stored).await;
 
-    let Expectation::Version { uid, .. } = created else { panic!("{created:?}") };
+    let Expectation::Version { uid, .. } = created.expectation else { panic!("{:?}", created.expectation) };
     let delete = Write::Delete { track: Track::Canary, uid };
     let gone = perform(&world.client, &key, &delete, None).await.unwrap().unwrap();
-    watching.until("no canary", SOON, |index| index.caught_up(&key, &gone)).await;
+    watching.until("no canary", SOON, |index| index.caught_up(&key, &gone.expectation)).await;
     delete_record(&world.client, &key, None).await.unwrap();
     watching.until("no record", SOON, |index| index.record(&key).is_none()).await;
     assert!(begun.elapsed() < CALL_LIMIT, "it took {:?}", begun.elapsed());

@@ -77,7 +77,12 @@ fn relisted(kind: Kind, objects: Vec<Object>) -> ClusterInput {
 }
 
 fn deleted(kind: Kind, name: &str) -> ClusterInput {
-    ClusterInput::Deleted { kind, namespace: NAMESPACE.into(), name: name.into() }
+    deleted_at(kind, name, "1")
+}
+
+fn deleted_at(kind: Kind, name: &str, resource_version: &str) -> ClusterInput {
+    let (namespace, name, resource_version) = (NAMESPACE.into(), name.into(), resource_version.into());
+    ClusterInput::Deleted { kind, namespace, name, resource_version }
 }
 
 fn failed(kind: Kind, error: &str) -> ClusterInput {
@@ -210,6 +215,38 @@ fn our_own_writes_are_waited_for() {
     assert!(caught_up(&index, gone("another")));
 }
 
+fn answered(name: &str, uid: &str, resource_version: &str) -> DeploymentObject {
+    match deployment_at(name, uid, resource_version) {
+        Object::Deployment(object) => *object,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn version_of(index: &Index, name: &str) -> Option<String> {
+    index.deployment(&key(name)).map(|workload| workload.resource_version.clone())
+}
+
+#[test]
+fn an_answer_to_our_own_write_is_seen_before_the_watch_tells_it() {
+    let mut index = listed();
+    assert_eq!(index.written(answered("foo", "u", "7")), [], "right after a list nobody knows what is newer");
+    index.apply(ClusterInput::Applied(deployment_at("foo", "u", "5")));
+    let expected = Expectation::Version { track: Track::Original, uid: "u".into(), resource_version: "7".into() };
+    assert!(!index.caught_up(&key("foo"), &expected));
+    assert_eq!(index.written(answered("foo", "u", "7")), [key("foo")]);
+    assert!(index.caught_up(&key("foo"), &expected));
+    // The watch is behind: what it tells of older versions is no news.
+    assert_eq!(index.apply(ClusterInput::Applied(deployment_at("foo", "u", "6"))), []);
+    assert_eq!(index.apply(deleted_at(Kind::Deployment, "foo", "4")), []);
+    assert_eq!(version_of(&index, "foo").as_deref(), Some("7"));
+    index.apply(ClusterInput::Applied(deployment_at("foo", "u", "9")));
+    assert_eq!(version_of(&index, "foo").as_deref(), Some("9"));
+    // The answer is behind: the watch has told already that it is gone.
+    index.apply(deleted_at(Kind::Deployment, "foo", "11"));
+    assert_eq!(index.written(answered("foo", "u", "10")), []);
+    assert_eq!(version_of(&index, "foo"), None);
+}
+
 /// One thing that happens to a kind: what the watch tells of it.
 #[derive(Debug, Clone)]
 enum Happening {
@@ -232,10 +269,26 @@ fn happen(present: &mut Present, kind: Kind, happening: &Happening) {
     }
 }
 
-fn told(kind: Kind, happening: Happening) -> ClusterInput {
+/// The same at this version: what a watch tells has ever higher ones.
+fn at_version(happening: Happening, version: usize) -> Happening {
+    let renewed = |object| match object {
+        Object::Deployment(mut object) => {
+            object.workload.resource_version = version.to_string();
+            Object::Deployment(object)
+        }
+        other => other,
+    };
+    match happening {
+        Happening::Put(object) => Happening::Put(renewed(object)),
+        Happening::Listed(objects) => Happening::Listed(objects.into_iter().map(renewed).collect()),
+        Happening::Removed(name) => Happening::Removed(name),
+    }
+}
+
+fn told(kind: Kind, happening: Happening, version: usize) -> ClusterInput {
     match happening {
         Happening::Put(object) => ClusterInput::Applied(object),
-        Happening::Removed(name) => deleted(kind, &name),
+        Happening::Removed(name) => deleted_at(kind, &name, &version.to_string()),
         Happening::Listed(objects) => relisted(kind, objects),
     }
 }
@@ -380,11 +433,12 @@ proptest! {
         let order = interleaved(histories.clone(), &picks);
         prop_assert_eq!(order.len(), histories.iter().map(Vec::len).sum::<usize>());
         let (mut index, mut present, mut lists) = (Index::default(), Present::new(), BTreeSet::new());
-        for (kind, happening) in order {
+        for (version, (kind, happening)) in order.into_iter().enumerate() {
+            let happening = at_version(happening, version + 1);
             happen(&mut present, kind, &happening);
             lists.insert(kind);
             let before = seen(&index);
-            let touched = index.apply(told(kind, happening));
+            let touched = index.apply(told(kind, happening, version + 1));
             let after = seen(&index);
             for (position, name) in SERVICES.iter().enumerate() {
                 let changed = before[position] != after[position]
@@ -395,5 +449,32 @@ proptest! {
                 prop_assert_eq!(after, should_be_seen(&present));
             }
         }
+    }
+
+    /// Writes of ours are answered at any time: long before the watch tells them, long after, and around lists.
+    #[test]
+    fn whenever_our_writes_are_answered_the_watch_has_the_last_word(
+        history in any_history(Kind::Deployment),
+        answers in vec((any::<Pick>(), any::<Pick>()), 0..12),
+    ) {
+        let (mut index, mut present) = (listed(), Present::new());
+        let happenings: Vec<Happening> =
+            history.into_iter().enumerate().map(|(version, happening)| at_version(happening, version + 1)).collect();
+        let written = |position: usize| match &happenings[position] {
+            Happening::Put(Object::Deployment(object)) => Some(object.as_ref().clone()),
+            _ => None,
+        };
+        let moments: Vec<(usize, usize)> =
+            answers.iter().map(|(write, at)| (write.index(happenings.len()), at.index(happenings.len() + 1))).collect();
+        for now in 0..=happenings.len() {
+            for (write, _) in moments.iter().filter(|(_, at)| *at == now) {
+                written(*write).map(|object| index.written(object));
+            }
+            if let Some(happening) = happenings.get(now).cloned() {
+                happen(&mut present, Kind::Deployment, &happening);
+                index.apply(told(Kind::Deployment, happening, now + 1));
+            }
+        }
+        prop_assert_eq!(seen(&index), should_be_seen(&present));
     }
 }

@@ -1,6 +1,6 @@
 //! What happens next for one service: the core's plan, carried out one effect at a time.
 
-use aviary_cluster::{Expectation, ServiceKey, WriteError};
+use aviary_cluster::{ServiceKey, WriteError, Written};
 use aviary_core::{
     answer::answered,
     command::{Command, commanded},
@@ -189,16 +189,18 @@ impl Daemon {
         self.drive(key);
     }
 
-    fn acted(&mut self, key: &ServiceKey, write: &Write, result: Result<Option<Expectation>, WriteError>) {
+    fn acted(&mut self, key: &ServiceKey, write: &Write, result: Result<Option<Written>, WriteError>) {
         let Some(cared) = self.services.get_mut(key) else { return };
         cared.busy = false;
         match result {
-            Ok(expected) => {
+            Ok(Some(written)) => {
                 cared.wrote(write, now());
-                match expected {
-                    Some(expectation) => cared.expecting = Some((expectation, now())),
-                    None => cared.forget(),
-                }
+                cared.expecting = Some((written.expectation, now()));
+                written.deployment.map(|deployment| self.index.written(*deployment));
+            }
+            Ok(None) => {
+                cared.wrote(write, now());
+                cared.forget();
             }
             Err(error) => {
                 warn!(service = %key, %error, "a write was not made");

@@ -1,6 +1,6 @@
 //! Effects that run beside the daemon's task, and how they come back to it.
 
-use aviary_cluster::{Expectation, ServiceKey, WriteError, perform, save_record};
+use aviary_cluster::{ServiceKey, WriteError, Written, perform, save_record};
 use aviary_core::{
     answer::Answer,
     plan::{Note, Question},
@@ -22,7 +22,7 @@ pub enum Done {
         result: Result<String, WriteError>,
     },
     /// A write was made, or not.
-    Acted { key: ServiceKey, write: Write, reason: String, result: Result<Option<Expectation>, WriteError> },
+    Acted { key: ServiceKey, write: Write, reason: String, result: Result<Option<Written>, WriteError> },
     /// A question was answered.
     Answered { key: ServiceKey, identity: (u64, String), answer: Answer },
     /// The record of a released service was deleted, or not, since an operator wants it adopted again.
