@@ -7,12 +7,13 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, bail};
+use aviary_policy::Policies;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::{
     arguments::{Output, print},
-    configuration::{Configuration, Entry, Faults, Layer, Setting, Source, labels, schema},
+    configuration::{Configuration, Entry, Faults, Layer, Policy, Setting, Source, labels, schema},
     run,
 };
 
@@ -54,6 +55,9 @@ pub struct Show {
     /// The labels of its Deployment, which selectors are held against, such as team=ingest,tier=batch
     #[arg(long, value_name = "LABELS", value_parser = labels)]
     labels: Option<BTreeMap<String, String>>,
+    /// The folder that policies are dropped into
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -92,12 +96,16 @@ impl Check {
     /// What is said of a good file.
     fn checked(&self) -> Result<String> {
         let configuration = Configuration::load(&self.file)?;
-        let folder = self.policies.clone().or_else(|| configuration.policies_folder.clone());
-        run::load_policies(folder.filter(|folder| folder.exists()), &configuration, &self.file)?;
+        load_policies(&configuration, &self.file, self.policies.as_ref())?;
         let named = configuration.named().count();
         let patterns = configuration.entries.len() - named;
         Ok(format!("{}: good (services by name: {named}, patterns: {patterns})\n", self.file.display()))
     }
+}
+
+fn load_policies(configuration: &Configuration, file: &Path, folder: Option<&PathBuf>) -> Result<Policies> {
+    let folder = folder.or(configuration.policies_folder.as_ref()).filter(|folder| folder.exists());
+    run::load_policies(folder.cloned(), configuration, file)
 }
 
 fn default_file() -> PathBuf {
@@ -107,14 +115,18 @@ fn default_file() -> PathBuf {
 impl Show {
     fn perform(&self) -> Result<()> {
         let file = self.config.clone().unwrap_or_else(default_file);
-        print(&self.shown(&Configuration::load(&file)?, &file)?)
+        let configuration = Configuration::load(&file)?;
+        let policies = load_policies(&configuration, &file, self.policies.as_ref())?.list();
+        let defaults = policies.into_iter().map(|policy| (policy.identity.name, policy.defaults));
+        let defaults = defaults.filter_map(|(name, json)| Some((name, serde_json::from_str(&json).ok()?)));
+        print(&self.shown(&configuration, &file, &defaults.collect())?)
     }
 
-    fn shown(&self, configuration: &Configuration, file: &Path) -> Result<String> {
+    fn shown(&self, configuration: &Configuration, file: &Path, defaults: &Defaults) -> Result<String> {
         let labels = self.labels.clone().unwrap_or_default();
         let (namespace, name) = self.find(configuration, &labels)?;
         let entries: Vec<&Entry> = configuration.matching(namespace, name, &labels).collect();
-        let shown = Shown { file, service: format!("{namespace}/{name}"), entries };
+        let shown = Shown { file, service: format!("{namespace}/{name}"), entries, defaults };
         Ok(match self.output {
             Output::Json => serde_json::to_string(&shown.json())? + "\n",
             Output::Text => shown.text() + self.hint(configuration, namespace),
@@ -166,23 +178,59 @@ impl Show {
     }
 }
 
+/// The parameters that each policy has unless somebody says otherwise, in its own words.
+type Defaults = BTreeMap<String, BTreeMap<String, Value>>;
+
+/// A setting, and the words for where it comes from.
+struct Row {
+    field: String,
+    value: Value,
+    from: String,
+    json: Value,
+}
+
 /// What is shown of one service.
 struct Shown<'a> {
     file: &'a Path,
     service: String,
     /// The first holds; there is one.
     entries: Vec<&'a Entry>,
+    defaults: &'a Defaults,
 }
 
 impl Shown<'_> {
-    fn settings(&self) -> Vec<Setting<'_>> {
-        self.entries.first().map(|entry| entry.in_force.list()).unwrap_or_default()
+    fn rows(&self) -> Vec<Row> {
+        let Some(holds) = self.entries.first().map(|entry| &entry.in_force) else { return Vec::new() };
+        let row = |Setting { field, value, source }: Setting<'_>| Row {
+            field,
+            value,
+            from: self.place(source),
+            json: self.from(source),
+        };
+        let analyzers =
+            holds.analyzers.value.iter().map(|policy| (format!("analyzers.{}", policy.value.name), &policy.value));
+        let others = [("classifier", &holds.classifier.value), ("progression", &holds.progression.value)];
+        let others = others.map(|(field, policy)| (field.to_owned(), policy));
+        let own = analyzers.chain(others).flat_map(|(field, policy)| self.own(&field, policy));
+        holds.list().into_iter().map(row).chain(own).collect()
+    }
+
+    /// What a policy takes for the parameters that it is not given.
+    fn own(&self, field: &str, policy: &Policy) -> Vec<Row> {
+        let defaults = self.defaults.get(&policy.name).into_iter().flatten();
+        let left = defaults.filter(|(name, _)| !policy.parameters.contains_key(*name));
+        let from = format!("policy {}", policy.name);
+        let row = |(name, value): (&String, &Value)| {
+            let json = json!({ "layer": from });
+            Row { field: format!("{field}.{name}"), value: value.clone(), from: from.clone(), json }
+        };
+        left.map(row).collect()
     }
 
     fn text(&self) -> String {
-        let settings = self.settings();
-        let fields = settings.iter().map(|setting| setting.field.len()).max().unwrap_or_default();
-        let values = settings.iter().map(|setting| value_text(&setting.value).chars().count());
+        let rows = self.rows();
+        let fields = rows.iter().map(|row| row.field.len()).max().unwrap_or_default();
+        let values = rows.iter().map(|row| value_text(&row.value).chars().count());
         let values = values.filter(|width| *width <= WIDEST).max().unwrap_or_default();
         let mut page = format!("{} in {}\n", self.service, self.file.display());
         for (index, entry) in self.entries.iter().enumerate() {
@@ -190,12 +238,12 @@ impl Shown<'_> {
             let _ = writeln!(page, "  {} {entry} {word}", self.place(&entry.source));
         }
         page.push('\n');
-        for Setting { field, value, source } in &settings {
-            let (value, place) = (value_text(value), self.place(source));
+        for Row { field, value, from, .. } in &rows {
+            let value = value_text(value);
             if value.chars().count() <= WIDEST {
-                let _ = writeln!(page, "{field:<fields$}  {value:<values$}  {place}");
+                let _ = writeln!(page, "{field:<fields$}  {value:<values$}  {from}");
             } else {
-                let _ = writeln!(page, "{field:<fields$}  {value}\n{:<fields$}  {:<values$}  {place}", "", "");
+                let _ = writeln!(page, "{field:<fields$}  {value}\n{:<fields$}  {:<values$}  {from}", "", "");
             }
         }
         page
@@ -212,16 +260,13 @@ impl Shown<'_> {
 
     fn json(&self) -> Value {
         let entry = |entry: &&Entry| json!({ "entry": entry.to_string(), "from": self.from(&entry.source) });
-        let setting = |setting: Setting<'_>| {
-            let Setting { field, value, source } = setting;
-            json!({ "field": field, "value": value, "from": self.from(source) })
-        };
+        let setting = |row: Row| json!({ "field": row.field, "value": row.value, "from": row.json });
         json!({
             "service": self.service,
             "file": self.file,
             "holds": self.entries.first().map(entry),
             "also_match": self.entries.iter().skip(1).map(entry).collect::<Value>(),
-            "settings": self.settings().into_iter().map(setting).collect::<Value>(),
+            "settings": self.rows().into_iter().map(setting).collect::<Value>(),
         })
     }
 

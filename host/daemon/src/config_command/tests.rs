@@ -31,8 +31,11 @@ fn shown(service: &str, with: Option<&str>, output: Output) -> Result<String, St
     let file = Path::new("/etc/aviary/aviary.yaml");
     let configuration = Configuration::parse(FILE, file).expect("good");
     let labels = with.map(|text| labels(text).expect("labels"));
-    let show = Show { service: service.to_owned(), config: None, labels, output };
-    show.shown(&configuration, file).map_err(|error| error.to_string())
+    let show = Show { service: service.to_owned(), config: None, labels, policies: None, output };
+    let breakpoint = json!({ "passes": 1, "failure-window": 0, "tolerated-failures": 0, "inconclusive": "hold" });
+    let defaults =
+        serde_json::from_value(json!({ "breakpoint": breakpoint, "threshold": { "x": 1 } })).expect("parameters");
+    show.shown(&configuration, file, &defaults).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -65,6 +68,8 @@ metrics.errors.better           neither            built in
 metrics.errors.max              0.5                aviary.yaml:11 defaults
 metrics.errors.window           1m                 built in
 metrics.errors.without-samples  pass               aviary.yaml:12 defaults
+analyzers.threshold.x           1                  policy threshold
+progression.inconclusive        hold               policy breakpoint
 "#;
     assert_eq!(shown("shop/payments", Some("team=ingest"), Output::Text).as_deref(), Ok(expected));
 }

@@ -34,7 +34,7 @@ use fields::FromNode as _;
 
 pub use entry::{Entry, Which};
 pub use fault::Faults;
-pub use layers::{InForce, Layer, Source};
+pub use layers::{InForce, Layer, Policy, Source};
 pub use schema::schema;
 pub use selector::labels;
 pub use setting::Setting;
