@@ -118,6 +118,8 @@ fn settings() -> Config {
     config.wasm_memory64(false);
     config.epoch_interruption(true);
     config.max_wasm_stack(STACK);
+    // Two hundred files dropped at once must leave a core to the calls.
+    config.parallel_compilation(false);
     config
 }
 

@@ -229,6 +229,13 @@ impl Policies {
         state.in_force.iter().map(|(name, found)| found.info(problem(name))).collect()
     }
 
+    /// The digest of the policy in force under `name`, if there is one.
+    #[must_use]
+    pub fn digest(&self, name: &str) -> Option<String> {
+        let state = self.shared.state.load();
+        state.in_force.get(name).map(|found| found.policy.identity.digest.clone())
+    }
+
     /// The files that were refused and are still there, by name.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {

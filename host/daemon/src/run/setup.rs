@@ -19,7 +19,7 @@ use crate::{
     configuration::{Configuration, Entry, Faults, Source},
     control::server::Socket,
     health,
-    judging::Judges,
+    judging::{Judges, Lanes},
     telemetry::Telemetry,
 };
 
@@ -66,7 +66,7 @@ pub async fn run(options: Options) -> Result<()> {
     info!(services = configuration.entries.len(), version = env!("CARGO_PKG_VERSION"), "aviary runs");
     telemetry.judging.refuses(policies.problems().len());
     let services = cared(&configuration, &telemetry);
-    let judges = Judges { policies, prometheus, telemetry };
+    let judges = Judges { policies, lanes: Arc::new(Lanes::of_this_machine()), prometheus, telemetry };
     let namespaces = configuration.namespaces();
     let mut daemon = Daemon {
         client,

@@ -1,12 +1,14 @@
 //! Answers to the core's questions: metrics are fetched, policies are asked.
 
+mod lanes;
+
 use std::sync::Arc;
 
 use aviary_core::{
     answer::{Answer, images_of},
     judge::{
         AnalyzerFinding, Change, ChangeKind, Check, Classification, Finding, MetricObservation, Move, Observation,
-        Outcome, PolicyIdentity, Situation,
+        Outcome, PolicyIdentity, ServiceIdentity, Situation,
     },
     plan::Question,
     settings::{MetricSettings, PolicyChoice, Settings},
@@ -17,6 +19,9 @@ use aviary_metrics::{Prometheus, Scope, unasked};
 use aviary_policy::Policies;
 use tracing::warn;
 
+pub use self::lanes::Lanes;
+
+use self::lanes::Caller;
 use crate::telemetry::Telemetry;
 
 /// What is asked for the answers.
@@ -24,6 +29,8 @@ use crate::telemetry::Telemetry;
 pub struct Judges {
     /// The policies.
     pub policies: Policies,
+    /// Who may ask them when.
+    pub lanes: Arc<Lanes>,
     /// Where metrics come from, if anything needs them.
     pub prometheus: Option<Arc<Prometheus>>,
     /// Who counts.
@@ -47,10 +54,12 @@ impl Judges {
 
     /// A classifier that gives no answer means `canary`: the careful way.
     async fn classify(&self, choice: PolicyChoice, change: Change) -> Classification {
-        let (policies, telemetry) = (self.policies.clone(), self.telemetry.clone());
         let images = images_of(&change);
-        let ask = move || policies.classify(&choice.name, &change, &choice.parameters);
-        let asked = blocking(move || telemetry.judging.ask(ask)).await;
+        let service = change.service.clone();
+        let call = move |policies: &Policies, choice: &PolicyChoice| {
+            policies.classify(&choice.name, &change, &choice.parameters)
+        };
+        let asked = self.ask(choice, &service, call).await;
         let trap = match asked.map(|answer| (answer.policy, answer.result)) {
             Ok((_, Ok(classification))) => return classification,
             Ok((policy, Err(trap))) => format!("the policy {} {trap}", policy.name),
@@ -68,24 +77,8 @@ impl Judges {
         mut observation: Observation,
         past: Past,
     ) -> Answer {
-        let early = past.early;
         observation.metrics = self.fetch(&settings, &observation).await;
-        let (judges, at_start) = (self.clone(), observation.progress.now);
-        let judged = blocking(move || judges.judge(&settings, &observation, past)).await;
-        let (check, said) = match judged {
-            Ok(judged) => judged,
-            Err(fault) => {
-                let check = Check {
-                    at: at_start,
-                    step_index: 0,
-                    canary: 0,
-                    early,
-                    outcome: Outcome::Inconclusive,
-                    findings: Vec::new(),
-                };
-                (check, Some(Err(fault)))
-            }
-        };
+        let (check, said) = self.judge(settings, Arc::new(observation), past).await;
         self.telemetry.judging.checked(&check);
         Answer::Checked { epoch, evidence, check: Box::new(check), said }
     }
@@ -105,10 +98,12 @@ impl Judges {
     }
 
     /// Every analyzer, then the progression; the worst finding counts, and a critical one needs no progression.
-    fn judge(&self, settings: &Settings, observation: &Observation, past: Past) -> (Check, Said) {
+    async fn judge(&self, settings: Settings, observation: Arc<Observation>, past: Past) -> (Check, Said) {
         let Past { early, checks, resumed } = past;
-        let findings: Vec<AnalyzerFinding> =
-            settings.analyzers.iter().map(|choice| self.analyze(choice, observation)).collect();
+        let mut findings = Vec::new();
+        for choice in settings.analyzers {
+            findings.push(self.analyze(choice, &observation).await);
+        }
         let outcome = findings.iter().map(|found| found.finding.outcome).max().unwrap_or(Outcome::Inconclusive);
         let progress = observation.progress.clone();
         let (at, step_index, canary) = (progress.now, progress.step_index, progress.canary.wanted);
@@ -123,13 +118,16 @@ impl Judges {
             checks: checks.into_iter().chain([check.clone()]).collect(),
             resumed,
         };
-        let said = self.next(&settings.progression, &situation);
+        let said = self.next(settings.progression, situation).await;
         (check, Some(said))
     }
 
-    fn next(&self, choice: &PolicyChoice, situation: &Situation) -> Result<(Move, PolicyIdentity), String> {
-        let ask = || self.policies.next(&choice.name, situation, &choice.parameters);
-        let answer = self.telemetry.judging.ask(ask);
+    async fn next(&self, choice: PolicyChoice, situation: Situation) -> Result<(Move, PolicyIdentity), String> {
+        let service = situation.service.clone();
+        let call = move |policies: &Policies, choice: &PolicyChoice| {
+            policies.next(&choice.name, &situation, &choice.parameters)
+        };
+        let answer = self.ask(choice, &service, call).await?;
         match answer.result {
             Ok(next) => Ok((next, answer.policy)),
             Err(trap) => Err(format!("the policy {} {trap}", answer.policy.name)),
@@ -137,17 +135,44 @@ impl Judges {
     }
 
     /// An analyzer that gives no answer is inconclusive, with its message.
-    fn analyze(&self, choice: &PolicyChoice, observation: &Observation) -> AnalyzerFinding {
-        let ask = || self.policies.analyze(&choice.name, observation, &choice.parameters);
-        let answer = self.telemetry.judging.ask(ask);
-        let finding = answer.result.unwrap_or_else(|trap| Finding {
-            outcome: Outcome::Inconclusive,
-            score: None,
-            reason: format!("the policy {trap}"),
-            metrics: Vec::new(),
-        });
-        AnalyzerFinding { policy: answer.policy, finding }
+    async fn analyze(&self, choice: PolicyChoice, observation: &Arc<Observation>) -> AnalyzerFinding {
+        let told = Arc::clone(observation);
+        let name = choice.name.clone();
+        let call =
+            move |policies: &Policies, choice: &PolicyChoice| policies.analyze(&choice.name, &told, &choice.parameters);
+        match self.ask(choice, &observation.service, call).await {
+            Ok(answer) => {
+                let finding = answer.result.unwrap_or_else(|trap| nothing_said(format!("the policy {trap}")));
+                AnalyzerFinding { policy: answer.policy, finding }
+            }
+            Err(fault) => {
+                let policy = PolicyIdentity { name, version: "none".to_owned(), digest: "none".to_owned() };
+                AnalyzerFinding { policy, finding: nothing_said(fault) }
+            }
+        }
     }
+
+    /// Asks a policy for a service, when its turn comes, where blocking is allowed.
+    async fn ask<T: Send + 'static>(
+        &self,
+        choice: PolicyChoice,
+        service: &ServiceIdentity,
+        call: impl FnOnce(&Policies, &PolicyChoice) -> aviary_policy::Answer<T> + Send + 'static,
+    ) -> Result<aviary_policy::Answer<T>, String> {
+        let service = format!("{}/{}", service.namespace, service.name);
+        let caller = Caller { policy: choice.name.clone(), service };
+        let digest = || self.policies.digest(&caller.policy);
+        let (policies, telemetry) = (self.policies.clone(), Arc::clone(&self.telemetry));
+        let work = async move {
+            let called = tokio::task::spawn_blocking(move || telemetry.judging.ask(|| call(&policies, &choice)));
+            called.await.map_err(|error| format!("the call failed: {error}"))
+        };
+        self.lanes.run(&caller, digest, work).await
+    }
+}
+
+fn nothing_said(reason: String) -> Finding {
+    Finding { outcome: Outcome::Inconclusive, score: None, reason, metrics: Vec::new() }
 }
 
 /// A rollout may have begun with metrics when the configuration still named a Prometheus.
@@ -163,7 +188,3 @@ struct Past {
 }
 
 type Said = Option<Result<(Move, PolicyIdentity), String>>;
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| format!("the call failed: {error}"))
-}
