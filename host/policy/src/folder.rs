@@ -1,10 +1,13 @@
 //! The policy folder: which files are policies, and their bytes.
 
 use std::{
-    fs::{self, File},
+    fs::{self, OpenOptions},
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
+
+use nix::fcntl::OFlag;
 
 use crate::limits::humane_bytes;
 
@@ -85,9 +88,14 @@ fn regular_size(path: &Path) -> Result<u64, Fault> {
     }
 }
 
+/// A pipe that takes the file's place at this very moment neither blocks the opening nor is read.
 fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    let read = opened.and_then(|file| match file.metadata()?.is_file() {
+        true => file.take(LARGEST + 1).read_to_end(&mut bytes),
+        false => Err(io::Error::other("it was replaced by what is not a regular file")),
+    });
     match read {
         Ok(count) if count as u64 > LARGEST => Err(too_large()),
         Ok(_) => Ok(bytes),

@@ -27,7 +27,7 @@ pub use figures::{figure, milliseconds};
 pub use local_cluster::Identity;
 pub use manifest::Manifest;
 pub use outsider::Outsider;
-pub use policies::{built_in, guest};
+pub use policies::{built_in, checked, guest, new_policy};
 pub use prometheus::{Answering, Proxy};
 pub use seen::{Moment, Size, Story};
 pub use wait::{Patience, wait_until};

@@ -1,6 +1,6 @@
 //! Calls: what comes back from sound guests, and from guests that turn bad only after they were let in.
 
-use std::time::Instant;
+use std::{thread, time::Instant};
 
 use aviary_core::judge::{ChangeKind, Next};
 use aviary_policy::{Answer, Kind, Limits, LogLevel, PolicyError, Trap, Use};
@@ -81,6 +81,39 @@ fn an_answer_out_of_range_is_a_trap_that_names_the_field() {
 fn an_answer_of_megabytes_is_never_copied() {
     let trap = analyzer_trap(|guest| guest.finding_of_length(3 << 20));
     assert!(trap.contains("passed more than 1 MiB at once"), "{trap}");
+    let trap = analyzer_trap(|guest| guest.finding_of_lines(30_000));
+    assert!(trap.contains("passed more than 1 MiB at once"), "{trap}");
+}
+
+#[test]
+fn an_answer_that_reaches_beyond_the_memory_is_a_trap() {
+    for trap in [
+        analyzer_trap(|guest| guest.finding_of_length(100 << 20)),
+        analyzer_trap(|guest| guest.finding_of_length(u32::MAX)),
+        analyzer_trap(|guest| guest.finding_of_lines(u32::MAX)),
+    ] {
+        assert!(trap.starts_with("trapped: ") || trap.contains("passed more than"), "{trap}");
+    }
+}
+
+#[test]
+fn many_that_misbehave_at_once_leave_the_sound_ones_their_answers() {
+    let world = World::with(hurried());
+    let bodies = [("loops", LOOP), ("bombs", BOMB), ("traps", TRAP), ("recurses", RECURSION)];
+    for (name, body) in bodies {
+        world.write(&format!("{name}.wasm"), &Guest::new(Kind::Classifier, "1.0.0").when_magic(body).module());
+    }
+    world.write("custom.wasm", &Guest::new(Kind::Classifier, "1.0.0").module());
+    assert_eq!(world.scan().iter().filter(|notice| notice.is_problem()).count(), 0);
+    let policies = &world.policies;
+    thread::scope(|scope| {
+        for (name, _) in bodies.into_iter().cycle().take(16) {
+            scope.spawn(move || policies.classify(name, &change(MAGIC), &Value::Null).result.expect_err(name));
+        }
+        for _ in 0..4 {
+            scope.spawn(|| world.classify(MAGIC).result.expect("it is sound"));
+        }
+    });
 }
 
 #[test]

@@ -151,6 +151,12 @@ impl Guest {
         constant(self.words.words(&[0, 0, 0, 0, 0, 0, 0, length, 0, 0, 0, 0]))
     }
 
+    /// A finding with so many lines, which are the guest's empty memory.
+    pub fn finding_of_lines(&mut self, lines: u32) -> String {
+        let Span(at, length) = self.words.text("fine");
+        constant(self.words.words(&[0, 0, 0, 0, 0, 0, at, length, HEAP, lines, 0, 0]))
+    }
+
     /// A move; `next` is hold, advance, promote, rollback, pause.
     pub fn decision(&mut self, next: u32, pods: u32, reason: &str) -> String {
         let Span(at, length) = self.words.text(reason);

@@ -5,6 +5,7 @@ mod calling;
 mod guest;
 mod inspecting;
 mod loading;
+mod mutating;
 mod swapping;
 mod watching;
 mod world;

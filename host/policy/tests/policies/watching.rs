@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::symlink,
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     time::{Duration, Instant},
@@ -41,6 +42,18 @@ impl Watched {
             said.extend(self.world.scan());
         }
         said
+    }
+
+    /// Scans whenever the watch says so, until one thing is said.
+    fn until_told(&self, is_it: impl Fn(&Notice) -> bool) {
+        let start = Instant::now();
+        loop {
+            let left = DEADLINE.checked_sub(start.elapsed()).expect("it is said in time");
+            self.due.recv_timeout(left).expect("a scan is due");
+            if self.world.scan().iter().any(&is_it) {
+                return;
+            }
+        }
     }
 }
 
@@ -82,6 +95,41 @@ fn a_config_map_is_swapped_by_its_data_link() {
     fs::remove_dir_all(path(&first)).expect("the old folder goes");
     let said = watched.until("2.0.0");
     assert!(matches!(said.as_slice(), [Notice::Replaced { .. }]), "{said:?}");
+}
+
+#[test]
+fn editors_write_a_copy_and_rename_it_or_empty_the_file_first() {
+    let watched = Watched::new(World::new());
+    watched.world.write("custom.wasm", &policy("1.0.0"));
+    watched.until("1.0.0");
+    let path = |name: &str| watched.world.folder.join(name);
+    // As vim does: a backup, a new file under the old name, the backup goes.
+    fs::rename(path("custom.wasm"), path("custom.wasm~")).expect("a rename");
+    watched.world.write("custom.wasm", &policy("2.0.0"));
+    fs::remove_file(path("custom.wasm~")).expect("the backup");
+    watched.until("2.0.0");
+    // As a shell does: the file is empty for a while, and half written for another.
+    let bytes = policy("3.0.0");
+    let mut file = fs::File::create(path("custom.wasm")).expect("the emptied file");
+    watched.until_told(|notice| matches!(notice, Notice::Refused { reason, .. } if reason.contains("empty")));
+    file.write_all(&bytes[..100]).expect("a part");
+    watched.until_told(|notice| matches!(notice, Notice::Refused { reason, .. } if reason.contains("cut short")));
+    assert_eq!(watched.world.version().as_deref(), Some("2.0.0"), "it decides all along");
+    file.write_all(&bytes[100..]).expect("the rest");
+    watched.until("3.0.0");
+    assert_eq!(watched.world.policies.problems(), []);
+}
+
+#[test]
+fn two_hundred_files_at_once_are_all_found() {
+    let watched = Watched::new(World::new());
+    for number in 0..200 {
+        watched.world.write(&format!("policy-{number}.wasm"), &policy("1.0.0"));
+    }
+    watched.world.write("custom.wasm", &policy("1.0.0"));
+    watched.until("1.0.0");
+    let _rest = watched.world.scan();
+    assert_eq!((watched.world.policies.list().len(), watched.world.policies.problems().len()), (201, 0));
 }
 
 #[test]

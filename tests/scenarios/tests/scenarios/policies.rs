@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use scenarios::{Configuration, Manifest, World, built_in, figure, guest, milliseconds};
-use serde_json::Value;
+use scenarios::{Configuration, Manifest, World, built_in, checked, figure, guest, milliseconds, new_policy};
+use serde_json::{Value, json};
 
 /// As a person copies a file, under the name of a built-in policy.
 fn drop_in(world: &World, name: &str, content: &[u8]) {
@@ -84,4 +84,31 @@ fn scenario_12_a_faulty_policy_changes_nothing_but_what_is_said() {
     assert_eq!((&status["phase"], &status["rollout"]["size"]), (&"canary".into(), &1.into()));
     world.capacity_was_held(5);
     world.eventually("an event says it", 10, || !world.events("PolicyRefused").is_empty());
+}
+
+/// The newest check that this policy took part in and that failed.
+fn failed_by(status: &Value, digest: &Value) -> Option<Value> {
+    let checks = status["rollout"]["checks"].as_array()?.iter().rev();
+    let mut findings = checks.flat_map(|check| check["findings"].as_array().into_iter().flatten());
+    let ours = |finding: &&Value| finding["policy"]["digest"] == *digest && finding["finding"]["outcome"] == "fail";
+    findings.find(ours).cloned()
+}
+
+#[test]
+fn scenario_12_a_policy_that_a_team_wrote_outside_this_workspace_decides() {
+    let file = new_policy("no-faster", "analyzer");
+    let told = checked(&file);
+    assert_eq!((&told["kind"], &told["about"]["own_name"]), (&"analyzer".into(), &"no-faster".into()), "{told}");
+    // A limit that the errors of the bad version never reach: the built-in analyzer has nothing against it.
+    let errors = json!({ "name": "errors", "series": "worker_errors_total{namespace=\"{namespace}\",pod=~\"{pods}\"}",
+        "kind": "counter", "better": "lower", "max": 1000, "window": "5s" });
+    let world = World::steady(&Configuration::default().with("passes", 500).with("metrics", json!([errors])));
+    world.apply(&Manifest::new("worker:errors"));
+    wait_for_passes(&world, 2);
+    drop_in(&world, "threshold", &fs::read(&file).unwrap());
+    world.wait_keenly("the journal names it", 40, |status| failed_by(status, &told["digest"]).is_some());
+    let status = world.wait_for_ending("rolled-back", "worker:errors", 40);
+    let reason = status["history"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("errors per second, the limit is 0.50"), "{reason}");
+    assert_eq!(threshold(&world)["digest"], told["digest"]);
 }
