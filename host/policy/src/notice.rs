@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use aviary_core::judge::PolicyIdentity;
 
-use crate::answer::Kind;
+use crate::{answer::Kind, text};
 
 /// One thing that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +110,9 @@ impl fmt::Display for Notice {
                 write!(f, "policy `{}`: {now} from {} takes the place of {then}", policy.name, path.display())
             }
             Self::Refused { name, path, reason, in_force } => {
-                write!(f, "policy `{name}`: {} was refused: {reason}", path.display())?;
+                // The name of a file that was refused is anybody's.
+                let file = text::printable(&path.display().to_string());
+                write!(f, "policy `{}`: {file} was refused: {reason}", text::printable(name))?;
                 in_force.iter().try_for_each(|policy| write!(f, "; {} stays in force", short(policy)))
             }
             Self::Removed { policy, path } => {

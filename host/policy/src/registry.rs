@@ -20,7 +20,7 @@ use crate::{
     limits::Limits,
     notice::Notice,
     policy::{Policy, a},
-    scan,
+    scan, text,
 };
 
 /// Where a policy in force came from.
@@ -69,7 +69,7 @@ pub struct PolicyInfo {
 /// A file that was refused and is still there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// The name it would have.
+    /// The name it would have, without control characters.
     pub name: String,
     /// The file.
     pub path: PathBuf,
@@ -241,7 +241,7 @@ impl Policies {
     pub fn problems(&self) -> Vec<Problem> {
         let state = self.shared.state.load();
         let problem = |(name, refused): (&String, &Refused)| Problem {
-            name: name.clone(),
+            name: text::printable(name),
             path: refused.path.clone(),
             digest: refused.digest.clone(),
             reason: refused.refusal.to_string(),

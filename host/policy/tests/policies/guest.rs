@@ -36,6 +36,7 @@ pub struct Guest {
     describe: Option<String>,
     validate: Option<String>,
     answer: Option<String>,
+    start: String,
     words: Constants,
 }
 
@@ -60,6 +61,7 @@ impl Guest {
             describe: None,
             validate: None,
             answer: None,
+            start: String::new(),
             words: Constants::default(),
         }
     }
@@ -82,6 +84,12 @@ impl Guest {
 
     pub fn schema(mut self, schema: &str) -> Self {
         schema.clone_into(&mut self.schema);
+        self
+    }
+
+    /// Does `body` before it can be asked anything.
+    pub fn start(mut self, body: &str) -> Self {
+        self.start = format!("(func $start {body}) (start $start)");
         self
     }
 
@@ -181,7 +189,9 @@ impl Guest {
         let functions = format!(
             r#"(func (export "describe") (result i32) {describe})
                (func (export "validate") (param i32 i32) (result i32) {validate})
-               (func (export "{function}") (param i32) (result i32) {answer})"#
+               (func (export "{function}") (param i32) (result i32) {answer})
+               {start}"#,
+            start = self.start
         );
         module(&surround(&functions, &self.words, &self.log), &self.wit, &self.kind.to_string())
     }

@@ -123,6 +123,16 @@ fn a_guest_that_misbehaves_on_trial_is_refused_by_what_it_did() {
 }
 
 #[test]
+fn a_guest_that_never_gets_ready_is_refused() {
+    let world = World::with(hurried());
+    for (body, parts) in [(LOOP, &["longer than 100ms"]), (BOMB, &["of memory"]), (TRAP, &["unreachable"])] {
+        let reason = world.refusal(&Guest::new(Kind::Analyzer, "1.0.0").start(body).module());
+        contains(&reason, parts);
+        contains(&reason, &["on trial", "asked to describe itself"]);
+    }
+}
+
+#[test]
 fn a_panic_on_trial_is_told_in_its_own_words() {
     let mut guest = Guest::new(Kind::Analyzer, "1.0.0");
     let body = guest.saying(3, "panicked at src/lib.rs:7:5: no such metric", 1, TRAP);
@@ -179,6 +189,16 @@ fn files_that_are_no_files_are_named_and_do_not_block() {
     }
     assert_eq!(world.scan(), [], "each is said once");
     assert_eq!(world.policies.problems().len(), expected.len());
+}
+
+#[test]
+fn the_name_of_a_file_cannot_forge_a_line_or_speak_to_the_terminal() {
+    let world = World::new();
+    world.write("evil\x1b[2J\nERROR all is lost.wasm", b"");
+    let told = world.scan().iter().map(ToString::to_string).collect::<String>();
+    contains(&told, &["evil", "ERROR all is lost", "lower-case letters"]);
+    let problems = world.policies.problems();
+    assert!([&told, &problems[0].name].iter().all(|text| !text.contains(char::is_control)), "{told:?}");
 }
 
 #[test]
