@@ -3,7 +3,7 @@
 # All builds name the whole workspace: another choice of packages has other features, and compiles again.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup policies build test programs demo bench cluster cluster-down
+.PHONY: help setup policies build install test programs demo bench cluster cluster-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ policies: ## build the default policies to target/policies
 
 build: policies ## build the daemon to target/debug/aviary
 	@cargo build --locked --workspace --bin aviary
+
+install: policies ## install the daemon where cargo installs programs
+	@cargo install --locked --path host/daemon
 
 test: ## run every test there is
 	@tests/run

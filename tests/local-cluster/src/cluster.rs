@@ -111,6 +111,14 @@ impl LocalCluster {
         format!("http://127.0.0.1:{}", self.commands.ports.prometheus)
     }
 
+    /// Has Prometheus scrape `/metrics` of an address (`host:port`) from now on, as the job of this name.
+    ///
+    /// # Errors
+    /// When the file that tells it cannot be written.
+    pub fn scrape(&self, job: &str, address: &str) -> Result<()> {
+        self.commands.files.write_target(job, address)
+    }
+
     /// Where the node agent serves `/discovery` and `/federate`; nobody does when the cluster was started without one.
     pub fn node_agent_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.commands.ports.discovery)

@@ -29,7 +29,7 @@ impl Files {
         };
         // Programs run elsewhere read these paths.
         let files = Files { root: root.canonicalize()? };
-        for name in ["logs", "kubeconfig", "pods"] {
+        for name in ["logs", "kubeconfig", "pods", "targets"] {
             fs::create_dir(files.path(name))?;
         }
         Ok(files)
@@ -76,11 +76,22 @@ impl Files {
         fs::write(self.path(AUDIT_POLICY), policy.to_string()).context("cannot write the audit policy")
     }
 
+    /// Has Prometheus scrape an address; it watches the folder, and what is renamed it reads whole.
+    pub fn write_target(&self, job: &str, address: &str) -> Result<()> {
+        let content = json!([{ "targets": [address], "labels": { "job": job } }]);
+        let unfinished = self.path("targets").join(job);
+        fs::write(&unfinished, content.to_string())?;
+        fs::rename(&unfinished, self.path("targets").join(format!("{job}.json"))).context("cannot add a target")
+    }
+
     /// Writes the configuration of Prometheus (JSON is YAML).
     pub fn write_prometheus(&self, options: &Prometheus, ports: Ports, has_agent: bool) -> Result<()> {
         let agent = format!("127.0.0.1:{}", ports.discovery);
         let discovery = json!([{ "url": format!("http://{agent}/discovery"), "refresh_interval": "1s" }]);
-        let mut jobs = vec![json!({ "job_name": "targets", "static_configs": [{ "targets": options.targets }] })];
+        let mut jobs = vec![
+            json!({ "job_name": "targets", "static_configs": [{ "targets": options.targets }] }),
+            json!({ "job_name": "added", "file_sd_configs": [{ "files": [self.path("targets/*.json")] }] }),
+        ];
         if has_agent && options.federate {
             let target = json!([{ "targets": [agent] }]);
             jobs.push(json!({ "job_name": "pods", "metrics_path": "/federate", "honor_labels": true,

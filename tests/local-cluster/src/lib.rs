@@ -21,6 +21,7 @@ mod wait;
 pub use access::Output;
 pub use cluster::LocalCluster;
 pub use options::{Identity, NodeAgent, Options, Process, Prometheus};
+pub use ports::free_port;
 pub use programs::{cache_directory, control_plane};
 pub use signals::stop_signals;
 pub use stamp::Stamp;

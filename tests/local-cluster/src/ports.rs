@@ -40,6 +40,15 @@ impl Ports {
     }
 }
 
+/// A port on 127.0.0.1 that nobody listens on now.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> Result<u16> {
+    let held = hold_free_ports(1).context("no free port from 18000 to 31999 on 127.0.0.1; stop what listens there")?;
+    Ok(held[0].local_addr()?.port())
+}
+
 fn hold_free_ports(count: usize) -> Option<Vec<TcpListener>> {
     // The start differs from run to run, so that clusters which start together do not meet.
     let start = RandomState::new().hash_one(std::process::id());

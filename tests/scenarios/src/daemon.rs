@@ -1,7 +1,8 @@
 //! The daemon under test: a process of its own with the rights that the project ships, and what operators tell it.
 
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -17,6 +18,7 @@ use crate::cluster::{cluster, program};
 pub struct Daemon {
     folder: PathBuf,
     process: Option<Child>,
+    listen: Option<String>,
 }
 
 impl Daemon {
@@ -24,7 +26,26 @@ impl Daemon {
     pub(crate) fn new(folder: &Path, configuration: &str) -> Self {
         fs::write(folder.join("aviary.yaml"), configuration).unwrap();
         fs::create_dir(folder.join("policies")).unwrap();
-        Self { folder: folder.to_owned(), process: None }
+        Self { folder: folder.to_owned(), process: None, listen: None }
+    }
+
+    /// Has it serve HTTP when it is started; gives the address.
+    pub fn listen(&mut self) -> String {
+        let address = format!("127.0.0.1:{}", local_cluster::free_port().unwrap());
+        self.listen = Some(address.clone());
+        address
+    }
+
+    /// The body of what it serves over HTTP.
+    #[must_use]
+    pub fn get(&self, path: &str) -> String {
+        let address = self.listen.as_ref().expect("it listens");
+        let mut connection = TcpStream::connect(address).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        connection.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
     }
 
     /// Starts it. It ends with the thread that starts it: the test's.
@@ -35,6 +56,7 @@ impl Daemon {
         command.args(["--pdeathsig", "KILL"]).arg(program("aviary"));
         command.arg("run").arg("--config").arg(self.folder.join("aviary.yaml"));
         command.arg("--policies").arg(self.policies()).arg("--socket").arg(self.socket());
+        command.args(self.listen.iter().flat_map(|address| ["--listen", address]));
         command.env("KUBECONFIG", cluster().kubeconfig(Identity::Aviary)).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         self.process = Some(command.spawn().unwrap());

@@ -11,8 +11,10 @@ mod scenarios {
     mod crashes;
     mod discovery;
     mod middle;
+    mod numbers;
     mod operators;
     mod policies;
     mod prometheus;
     mod releases;
+    mod shipped;
 }
