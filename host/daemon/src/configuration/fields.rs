@@ -162,13 +162,23 @@ impl<'a> Fields<'a> {
 
     /// Ends the reading: every field that was not asked for is a fault. Says whether there was none at all.
     pub fn end(self) -> bool {
-        for (key, node) in self.entries.iter().filter(|(key, _)| !self.known.contains(&key.name.as_str())) {
+        for (key, node) in unasked(self.entries, &self.known) {
             let remedy = remedy(&key.name, &self.known);
             let message = format!("unknown field {}: {remedy}", said(&key.name));
             self.faults.push(Fault { place: Some(key.place), path: node.path.clone(), message });
         }
         self.faults.len() == self.faults_before
     }
+
+    /// Ends the reading where names are free: the fields that were not asked for, each with the name it may be meant to be.
+    pub fn rest(self) -> Vec<(Key, Node, Option<&'static str>)> {
+        let owned = |(key, node): &(Key, Node)| (key.clone(), node.clone(), nearest(&key.name, &self.known));
+        unasked(self.entries, &self.known).map(owned).collect()
+    }
+}
+
+fn unasked<'a>(entries: &'a [(Key, Node)], known: &[&str]) -> impl Iterator<Item = &'a (Key, Node)> {
+    entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str()))
 }
 
 fn remedy(name: &str, known: &[&'static str]) -> String {
