@@ -15,8 +15,6 @@ use super::{
 const ALIKE: f64 = 0.6;
 /// The most characters of a name that is compared with others.
 const LONGEST_SUGGESTED: usize = 64;
-/// How many names are compared with one.
-const MOST_SUGGESTED: usize = 1000;
 
 /// What can be read from a node; a fault is said and gives nothing.
 pub trait FromNode: Sized {
@@ -201,7 +199,6 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     };
     known
         .iter()
-        .take(MOST_SUGGESTED)
         .map(|candidate| likeness(candidate))
         .filter(|(_, alike)| *alike >= ALIKE)
         .max_by(|one, other| one.1.total_cmp(&other.1))

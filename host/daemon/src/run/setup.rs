@@ -120,11 +120,13 @@ pub fn load_policies(
         policies.scan(&folder).iter().for_each(|notice| info!("{notice}"));
     }
     let mut faults = Faults::new(file);
-    for entry in &configuration.entries {
-        for (kind, choice, source) in choices(entry) {
-            if let Err(error) = policies.validate(kind, &choice.name, &choice.parameters) {
-                faults.push(source.fault(error.to_string()));
-            }
+    // Many entries choose the same: each choice is asked about once.
+    let mut said = BTreeMap::new();
+    for (kind, choice, source) in configuration.entries.iter().flat_map(choices) {
+        let asked = (kind, choice.name.as_str(), choice.parameters.to_string());
+        let ask = || policies.validate(kind, &choice.name, &choice.parameters).err();
+        if let Some(error) = said.entry(asked).or_insert_with(ask) {
+            faults.push(source.fault(error.to_string()));
         }
     }
     if faults.is_empty() { Ok(policies) } else { Err(faults.into()) }
