@@ -42,12 +42,15 @@ struct Kept {
     /// All but the spec.
     workload: Workload,
     spec: Box<str>,
+    /// Whether Aviary made it.
+    copy: bool,
 }
 
 impl Kept {
     fn new(mut workload: Workload) -> Self {
+        let copy = workload.is_copy();
         let spec = std::mem::take(&mut workload.spec).to_string().into();
-        Self { workload, spec }
+        Self { workload, spec, copy }
     }
 
     fn whole(&self) -> Workload {
@@ -138,6 +141,12 @@ impl Index {
     #[must_use]
     pub fn deployment(&self, key: &ServiceKey) -> Option<&Workload> {
         self.workload(key, Track::Original)
+    }
+
+    /// Whether the Deployment of that name is one that Aviary made.
+    #[must_use]
+    pub fn is_copy(&self, key: &ServiceKey) -> bool {
+        self.kept(key, Track::Original).is_some_and(|kept| kept.copy)
     }
 
     /// Everything that may be a service, each once: what has a Deployment or a record of that name.

@@ -14,13 +14,22 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::telemetry::Telemetry;
 
-/// Serves on `address`; what is told over `not_ready` is what `/readyz` answers, ready when it is empty.
+/// What `/readyz` answers.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    /// Why the daemon cannot do its work; it is ready where there is nothing.
+    pub not_ready: Vec<String>,
+    /// What a person should know besides. It does not make the daemon unready: with the file before, it does all its work.
+    pub remark: Option<String>,
+}
+
+/// Serves on `address`; `readiness` is what `/readyz` answers.
 ///
 /// # Errors
 /// When the address cannot be listened on.
 pub async fn serve(
     address: SocketAddr,
-    not_ready: watch::Receiver<Vec<String>>,
+    readiness: watch::Receiver<Readiness>,
     telemetry: Arc<Telemetry>,
     tasks: &mut JoinSet<()>,
 ) -> Result<()> {
@@ -28,7 +37,7 @@ pub async fn serve(
         .await
         .with_context(|| format!("cannot listen on {address}; name another address with --listen"))?;
     let health =
-        Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(not_ready);
+        Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(readiness);
     let router = Router::new().route("/metrics", get(metrics)).with_state(telemetry).merge(health);
     tasks.spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
@@ -44,10 +53,12 @@ async fn metrics(State(telemetry): State<Arc<Telemetry>>, headers: HeaderMap) ->
     ([(header::CONTENT_TYPE, kind)], page)
 }
 
-async fn ready(State(not_ready): State<watch::Receiver<Vec<String>>>) -> (StatusCode, String) {
-    let reasons = not_ready.borrow().clone();
-    if reasons.is_empty() {
-        return (StatusCode::OK, "ready\n".to_owned());
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, reasons.iter().map(|reason| format!("{reason}\n")).collect())
+async fn ready(State(readiness): State<watch::Receiver<Readiness>>) -> (StatusCode, String) {
+    let Readiness { not_ready, remark } = readiness.borrow().clone();
+    let (status, first) = match not_ready.is_empty() {
+        true => (StatusCode::OK, Some("ready".to_owned())),
+        false => (StatusCode::SERVICE_UNAVAILABLE, None),
+    };
+    let lines = first.into_iter().chain(not_ready).chain(remark);
+    (status, lines.map(|line| line + "\n").collect())
 }

@@ -9,7 +9,36 @@ use serde_json::Value;
 pub fn status(answer: &Value, in_full: bool, now: Timestamp) -> String {
     let services: &[Value] = answer["services"].as_array().map_or(&[], Vec::as_slice);
     let body = if in_full { services.iter().map(|service| one(service, now)).collect() } else { table(services) };
-    format!("{}{body}{}{}", not_ready(answer), left_behind(answer), refused(answer))
+    let configuration = configuration(&answer["daemon"]["configuration"], now);
+    format!("{configuration}{}{body}{}{}", not_ready(answer), left_behind(answer), refused(answer))
+}
+
+/// The file, what the last reading changed, and what is wrong with it now.
+fn configuration(configuration: &Value, now: Timestamp) -> String {
+    let ago = |at: &Value| at.as_i64().map(|at| humane(now.since(Timestamp(at)))).unwrap_or_default();
+    let digest = short(&configuration["digest"]);
+    let mut page = format!(
+        "configuration: {} ({digest}), loaded {} ago\n",
+        text(&configuration["file"]),
+        ago(&configuration["loaded"])
+    );
+    for change in configuration["changes"].as_array().into_iter().flatten() {
+        let _ = writeln!(page, "  changed: {}", text(change));
+    }
+    let refused = &configuration["refused"];
+    if !refused.is_null() {
+        let _ = writeln!(page, "  refused {} ago, so the one before stays in force:", ago(&refused["at"]));
+    }
+    for fault in refused["faults"].as_array().into_iter().flatten() {
+        let _ = writeln!(page, "    {}", text(fault));
+    }
+    page
+}
+
+/// The first digits of a digest, for people.
+fn short(digest: &Value) -> &str {
+    let digest = text(digest).trim_start_matches("sha256:");
+    digest.get(..12).unwrap_or(digest)
 }
 
 fn not_ready(answer: &Value) -> String {
@@ -137,8 +166,7 @@ fn check_lines(check: &Value, now: Timestamp) -> String {
 fn lists(service: &Value, now: Timestamp) -> String {
     let mut page = String::new();
     for policy in service["policies"].as_array().into_iter().flatten() {
-        let digest = text(&policy["digest"]).trim_start_matches("sha256:");
-        let digest = digest.get(..12).unwrap_or(digest);
+        let digest = short(&policy["digest"]);
         let _ = writeln!(
             page,
             "  {:<10} {} {} ({digest})",

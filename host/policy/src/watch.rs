@@ -1,7 +1,7 @@
-//! Watches the policy folder and tells when it is time for a scan.
+//! Watches a folder and tells when it is time to look at it.
 //!
 //! Events are only a hint: swaps of a ConfigMap never name the file, a folder that is removed takes its watch along, and
-//! network file systems are silent. So every event means "scan", the watch is renewed each time, and a scan is due every
+//! network file systems are silent. So every event means "look", the watch is renewed each time, and a look is due every
 //! half minute whatever happens.
 
 use std::{
@@ -21,12 +21,12 @@ use notify::{
 const QUIET: Duration = Duration::from_millis(40);
 /// A folder that is never quiet is looked at all the same.
 const RESTLESS: Duration = Duration::from_secs(2);
-/// The time between two scans when no event comes.
+/// The time between two looks when no event comes.
 const ROUND: Duration = Duration::from_secs(30);
 
 /// Why the folder cannot be watched.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot watch the policy folder {}: {source}", folder.display())]
+#[error("cannot watch the folder {}: {source}", folder.display())]
 pub struct WatchError {
     /// The folder.
     folder: PathBuf,
@@ -46,7 +46,7 @@ enum Signal {
     End,
 }
 
-/// Calls `due` whenever a scan of `folder` is due: now, after every change, and every 30 s. The folder need not exist, and
+/// Calls `due` whenever a look at `folder` is due: now, after every change, and every 30 s. The folder need not exist, and
 /// may come and go. Where the kernel gives no watch, that is logged and the 30 s remain.
 ///
 /// # Errors
@@ -57,7 +57,7 @@ pub fn watch(folder: &Path, due: impl FnMut() + Send + 'static) -> Result<Watche
     let (signals, received) = mpsc::channel();
     let places = Places::new(absolute, signals.clone());
     let work = move || keep_watch(places, &received, due);
-    thread::Builder::new().name("policy-watch".to_owned()).spawn(work).map_err(failed)?;
+    thread::Builder::new().name("folder-watch".to_owned()).spawn(work).map_err(failed)?;
     Ok(Watcher { signals })
 }
 
@@ -70,7 +70,7 @@ impl Drop for Watcher {
 
 fn keep_watch(mut places: Places, signals: &Receiver<Signal>, mut due: impl FnMut()) {
     loop {
-        // The watch is renewed before the scan: what happens in between is seen by one of them.
+        // The watch is renewed before the look: what happens in between is seen by one of them.
         places.renew();
         due();
         if signals.recv_timeout(ROUND) == Ok(Signal::End) || !settled(signals) {

@@ -3,9 +3,10 @@
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
+use std::os::unix::{fs::symlink, net::UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use local_cluster::Identity;
@@ -19,14 +20,45 @@ pub struct Daemon {
     folder: PathBuf,
     process: Option<Child>,
     listen: Option<String>,
+    /// Namespace and name of the pod that it takes for its own.
+    pod: Option<(String, String)>,
 }
 
 impl Daemon {
     /// Not running yet, with its files in `folder`.
     pub(crate) fn new(folder: &Path, configuration: &str) -> Self {
-        fs::write(folder.join("aviary.yaml"), configuration).unwrap();
+        fs::create_dir_all(folder.join("configuration")).unwrap();
         fs::create_dir(folder.join("policies")).unwrap();
-        Self { folder: folder.to_owned(), process: None, listen: None }
+        let daemon = Self { folder: folder.to_owned(), process: None, listen: None, pod: None };
+        daemon.configure(configuration);
+        daemon
+    }
+
+    /// Gives it another configuration, as the kubelet does with a ConfigMap: the link to all files is exchanged at once.
+    pub fn configure(&self, text: &str) {
+        static VERSION: AtomicU32 = AtomicU32::new(1);
+        let folder = self.folder.join("configuration");
+        let version = format!("..version_{}", VERSION.fetch_add(1, Ordering::Relaxed));
+        fs::create_dir(folder.join(&version)).unwrap();
+        fs::write(folder.join(&version).join("aviary.yaml"), text).unwrap();
+        symlink(&version, folder.join("..data_tmp")).unwrap();
+        let before = fs::read_link(folder.join("..data"));
+        fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+        match before {
+            Ok(before) => fs::remove_dir_all(folder.join(before)).unwrap(),
+            Err(_) => symlink("..data/aviary.yaml", self.configuration()).unwrap(),
+        }
+    }
+
+    /// Its configuration file.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.folder.join("configuration/aviary.yaml")
+    }
+
+    /// From its next start on it runs in this pod, as it must believe.
+    pub fn runs_in(&mut self, namespace: &str, pod: &str) {
+        self.pod = Some((namespace.to_owned(), pod.to_owned()));
     }
 
     /// Has it serve HTTP when it is started; gives the address.
@@ -39,13 +71,25 @@ impl Daemon {
     /// The body of what it serves over HTTP.
     #[must_use]
     pub fn get(&self, path: &str) -> String {
+        self.answer(path).split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+    }
+
+    /// All of what it answers over HTTP.
+    #[must_use]
+    pub fn answer(&self, path: &str) -> String {
         let address = self.listen.as_ref().expect("it listens");
         let mut connection = TcpStream::connect(address).unwrap();
         connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         connection.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
-        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+        answer
+    }
+
+    /// Has it read its configuration again.
+    pub fn hang_up(&self) {
+        let process = self.process.as_ref().expect("the daemon was started");
+        assert!(Command::new("kill").arg("-HUP").arg(process.id().to_string()).status().unwrap().success());
     }
 
     /// Starts it. It ends with the thread that starts it: the test's.
@@ -54,7 +98,10 @@ impl Daemon {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program("aviary"));
-        command.arg("run").arg("--config").arg(self.folder.join("aviary.yaml"));
+        command.arg("run").arg("--config").arg(self.configuration());
+        if let Some((namespace, name)) = &self.pod {
+            command.env("AVIARY_POD_NAMESPACE", namespace).env("AVIARY_POD_NAME", name);
+        }
         command.arg("--policies").arg(self.policies()).arg("--socket").arg(self.socket());
         command.args(self.listen.iter().flat_map(|address| ["--listen", address]));
         command.env("KUBECONFIG", cluster().kubeconfig(Identity::Aviary)).stdin(Stdio::null());
@@ -107,17 +154,6 @@ impl Daemon {
     fn socket(&self) -> PathBuf {
         self.folder.join("aviary.sock")
     }
-}
-
-/// What `aviary import` prints for the text of an original's file.
-#[must_use]
-pub fn imported(original: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("canaries.yaml");
-    fs::write(&file, original).unwrap();
-    let output = Command::new(program("aviary")).arg("import").arg(file).output().unwrap();
-    assert!(output.status.success(), "aviary import failed: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 impl Drop for Daemon {

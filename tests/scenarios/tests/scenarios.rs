@@ -10,12 +10,12 @@ mod scenarios {
     mod changes;
     mod crashes;
     mod discovery;
-    mod imported;
     mod middle;
     mod numbers;
     mod operators;
     mod policies;
     mod prometheus;
     mod releases;
+    mod reloads;
     mod shipped;
 }

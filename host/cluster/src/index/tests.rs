@@ -142,6 +142,25 @@ fn a_pod_may_come_before_its_replica_set_and_its_deployment() {
 }
 
 #[test]
+fn a_copy_is_known_by_any_mark_that_is_left() {
+    let mut index = listed();
+    let marks: [fn(&mut Workload); 5] = [
+        |_| {},
+        |workload| _ = workload.labels.insert("aviary.dev/track".into(), "primary".into()),
+        |workload| _ = workload.labels.insert("app.kubernetes.io/managed-by".into(), "aviary".into()),
+        |workload| _ = workload.annotations.insert("aviary.dev/original".into(), "foo".into()),
+        |workload| workload.spec["selector"] = json!({"matchLabels": {"aviary.dev/track": "canary"}}),
+    ];
+    let is_copy = marks.map(|mark| {
+        let Object::Deployment(mut object) = deployment("foo-primary") else { unreachable!() };
+        mark(&mut object.workload);
+        index.apply(ClusterInput::Applied(Object::Deployment(object)));
+        index.is_copy(&key("foo-primary"))
+    });
+    assert_eq!(is_copy, [false, true, true, true, true]);
+}
+
+#[test]
 fn a_pod_leads_to_its_deployment() {
     let mut index = listed();
     let of = |index: &Index| index.deployment_of_pod(NAMESPACE, "p");

@@ -28,6 +28,19 @@ pub struct Own {
     pub deployment: Option<ServiceKey>,
 }
 
+/// What became of a service.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing new.
+    Same,
+    /// It is cared for from now on.
+    Comes,
+    /// It has other settings, in words.
+    Changed(Vec<String>),
+    /// It is cared for no more.
+    Leaves,
+}
+
 impl Own {
     /// As the environment tells it, which the pod's manifest fills in by the downward API.
     pub fn of_environment() -> Self {
@@ -66,12 +79,13 @@ impl Daemon {
     }
 
     /// Finds out the same from configuration and cluster alone.
-    pub(super) fn reconsider(&mut self, key: &ServiceKey) {
-        match self.entry(key).map(|entry| (entry.settings.clone(), entry.in_force.clone())) {
+    pub(super) fn reconsider(&mut self, key: &ServiceKey) -> Fate {
+        let fate = match self.entry(key).map(|entry| (entry.settings.clone(), entry.in_force.clone())) {
             Some((settings, in_force)) => self.care(key, settings, in_force),
             None => self.leave(key),
-        }
+        };
         self.tell_if_left_behind(key);
+        fate
     }
 
     /// Takes over what the watch shows of a service's record.
@@ -106,7 +120,7 @@ impl Daemon {
         match self.index.deployment(key) {
             Some(deployment) => {
                 let entry = self.configuration.service(namespace, name, &deployment.labels)?;
-                (entry.name().is_some() || !deployment.is_copy()).then_some(entry)
+                (entry.name().is_some() || !self.index.is_copy(key)).then_some(entry)
             }
             None => {
                 // Its labels went with it; those of its pods are the nearest to them.
@@ -118,31 +132,32 @@ impl Daemon {
         }
     }
 
-    fn care(&mut self, key: &ServiceKey, settings: Arc<Settings>, in_force: Arc<InForce>) {
+    fn care(&mut self, key: &ServiceKey, settings: Arc<Settings>, in_force: Arc<InForce>) -> Fate {
         let Some(cared) = self.services.get_mut(key) else {
             let tracked = self.judges.telemetry.track(key, &settings);
             self.services.insert(key.clone(), Cared::new(settings, in_force, tracked));
-            return;
+            return Fate::Comes;
         };
         let words = if *cared.settings == *settings { Vec::new() } else { cared.in_force.changes(&in_force) };
         (cared.settings, cared.in_force) = (settings, in_force);
         if words.is_empty() {
-            return;
+            return Fate::Same;
         }
         let under_way = cared.record().is_some_and(|record| record.rollout().is_some());
         let until = if under_way { "; the rollout under way takes over only what is stricter" } else { "" };
         let note = Note::normal("ConfigurationChanged", format!("{}{until}", words.join(", ")));
         self.say(key, &[note]);
+        Fate::Changed(words)
     }
 
-    fn leave(&mut self, key: &ServiceKey) {
-        if let Some(cared) = self.services.remove(key) {
-            self.alarms.set(key, None);
-            self.places.leave(key);
-            for waiting in cared.commands {
-                let _ = waiting.answer.send(Err(format!("{key} has left the configuration")));
-            }
+    fn leave(&mut self, key: &ServiceKey) -> Fate {
+        let Some(cared) = self.services.remove(key) else { return Fate::Same };
+        self.alarms.set(key, None);
+        self.places.leave(key);
+        for waiting in cared.commands {
+            let _ = waiting.answer.send(Err(format!("{key} has left the configuration")));
         }
+        Fate::Leaves
     }
 
     /// A record of a service that the configuration is not about any more: said once, and never acted upon.

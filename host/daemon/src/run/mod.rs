@@ -2,16 +2,19 @@
 
 mod alarms;
 mod cared;
+mod configured;
 mod discovery;
 mod drive;
 mod effects;
 mod notices;
 mod places;
 mod policies;
+mod reading;
 mod setup;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,25 +23,29 @@ use aviary_cluster::{Client, ClusterInput, Index, ServiceKey};
 use aviary_core::time::Timestamp;
 use serde_json::Value;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
 
 use self::{
     alarms::Alarms,
     cared::Cared,
+    configured::Configured,
     discovery::{LEFT_BEHIND, Own},
     effects::Done,
     places::Places,
+    reading::Reading,
 };
 use crate::{
     configuration::Configuration,
     control::{protocol::Word, server::Asked},
+    health::Readiness,
     judging::Judges,
     status,
 };
 
-pub use setup::{Options, load_policies, run};
+pub use policies::load_policies;
+pub use setup::{Options, run};
 
 /// Everything that can happen to the daemon.
 enum Input {
@@ -48,6 +55,8 @@ enum Input {
     Done(Box<Done>),
     /// Somebody asks over the control socket.
     Asked(Asked),
+    /// What the configuration file says by now.
+    Read(Box<Reading>),
     /// What the policy folder brought.
     Policies(Vec<aviary_policy::Notice>),
     /// A time that was waited for.
@@ -61,7 +70,8 @@ struct Daemon {
     client: Client,
     judges: Judges,
     index: Index,
-    configuration: Configuration,
+    configuration: Arc<Configuration>,
+    configured: Configured,
     services: BTreeMap<ServiceKey, Cared>,
     own: Own,
     alarms: Alarms,
@@ -70,10 +80,12 @@ struct Daemon {
     watches: BTreeMap<String, JoinSet<()>>,
     cluster: mpsc::Sender<ClusterInput>,
     effects: mpsc::Sender<Box<Done>>,
+    /// A new configuration may have as many events as there are services.
+    announcing: Arc<Semaphore>,
     started: Timestamp,
     policy_notices: Vec<String>,
     left_behind: BTreeSet<ServiceKey>,
-    not_ready: watch::Sender<Vec<String>>,
+    readiness: watch::Sender<Readiness>,
 }
 
 /// Where inputs come from.
@@ -82,6 +94,7 @@ struct Inputs {
     done: mpsc::Receiver<Box<Done>>,
     asked: mpsc::Receiver<Asked>,
     policies: mpsc::Receiver<Vec<aviary_policy::Notice>>,
+    read: mpsc::Receiver<Reading>,
     stop: watch::Receiver<bool>,
 }
 
@@ -101,6 +114,7 @@ impl Inputs {
             Some(input) = self.cluster.recv() => Input::Cluster(Box::new(input)),
             Some(asked) = self.asked.recv() => Input::Asked(asked),
             Some(notices) = self.policies.recv() => Input::Policies(notices),
+            Some(reading) = self.read.recv() => Input::Read(Box::new(reading)),
             () = timer => Input::Tick,
         }
     }
@@ -116,6 +130,7 @@ impl Daemon {
                 Input::Done(done) => self.done(*done),
                 Input::Asked(asked) => self.asked(asked),
                 Input::Policies(notices) => self.policies_changed(notices),
+                Input::Read(reading) => self.read(*reading),
                 Input::Tick => self.tick(),
             }
             self.fill_places();
@@ -165,11 +180,8 @@ impl Daemon {
         let not_ready: Vec<String> =
             self.watches.keys().flat_map(|namespace| self.index.not_ready(namespace)).collect();
         self.judges.telemetry.own.ready(not_ready.is_empty());
-        self.not_ready.send_if_modified(|told| {
-            let changed = *told != not_ready;
-            *told = not_ready;
-            changed
-        });
+        let remark = self.configured.refused().map(|faults| format!("the configuration file is refused: {faults}"));
+        self.readiness.send_replace(Readiness { not_ready, remark });
     }
 
     fn asked(&mut self, asked: Asked) {
@@ -188,10 +200,11 @@ impl Daemon {
         let wanted = named.map(|_| self.find(named)).transpose()?;
         let services = self.services.iter().filter(|(key, _)| wanted.as_ref().is_none_or(|wanted| wanted == *key));
         let services: Vec<Value> = services.map(|(key, cared)| self.status_of(key, cared)).collect();
-        let not_ready = self.not_ready.borrow().clone();
+        let not_ready = self.readiness.borrow().not_ready.clone();
         let mut whole = status::whole(self.started, &not_ready, &self.judges.policies, &self.policy_notices, services);
         let left: Vec<String> = self.left_behind.iter().map(|key| format!("{key}: {LEFT_BEHIND}")).collect();
         whole["left_behind"] = left.into();
+        whole["daemon"]["configuration"] = self.configured.status();
         Ok(whole)
     }
 

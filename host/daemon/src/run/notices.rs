@@ -29,8 +29,9 @@ impl Daemon {
         };
         let warning = note.level == Level::Warning;
         let said = Announcement { reason: note.code.clone(), note: note.text.clone(), warning, at: now() };
-        let (client, key) = (self.client.clone(), key.clone());
+        let (client, key, turn) = (self.client.clone(), key.clone(), self.announcing.clone());
         tokio::spawn(async move {
+            let _turn = turn.acquire().await;
             if let Err(error) = publish(&client, &key, &uid, &said).await {
                 warn!(service = %key, reason = said.reason, %error, "an event was not written");
             }

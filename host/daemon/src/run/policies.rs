@@ -1,15 +1,16 @@
-//! The policy folder: what was dropped, refused or removed is told in log, status and events.
+//! The policies: those that the configuration needs, and what is dropped, refused or removed meanwhile.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use aviary_cluster::ServiceKey;
-use aviary_core::plan::Note;
-use aviary_policy::{Notice, Policies, Watcher, watch};
+use aviary_core::{plan::Note, settings::PolicyChoice};
+use aviary_policy::{Kind, Limits, Notice, Policies, Use, Watcher, watch};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::Daemon;
+use crate::configuration::{Configuration, Entry, Faults, Source};
 
 /// How many sentences of the folder the status shows.
 const SHOWN: usize = 20;
@@ -27,6 +28,63 @@ pub fn follow(folder: PathBuf, policies: Policies, sender: mpsc::Sender<Vec<Noti
         }
     })
     .with_context(|| format!("the policy folder {} cannot be watched", folder.display()))
+}
+
+/// The built-in policies and those of the folder, with every parameter of the configuration held against them.
+///
+/// # Errors
+/// A policy that is missing, or does not accept its parameters, with the place in the configuration.
+pub fn load_policies(folder: Option<PathBuf>, configuration: &Configuration, file: &Path) -> Result<Policies> {
+    let missing = Policies::missing_built_ins();
+    if !missing.is_empty() {
+        bail!("this build has no built-in policies ({}); run `make policies` and build it again", missing.join(", "));
+    }
+    let policies = Policies::new(Limits::default())?;
+    policies.set_uses(uses(configuration).collect());
+    if let Some(folder) = folder {
+        policies.scan(&folder).iter().for_each(|notice| info!("{notice}"));
+    }
+    accept(&policies, configuration, file)?;
+    Ok(policies)
+}
+
+/// Holds every parameter of the configuration against the policies in force.
+///
+/// # Errors
+/// As [`load_policies`].
+pub fn accept(policies: &Policies, configuration: &Configuration, file: &Path) -> Result<(), Faults> {
+    let mut faults = Faults::new(file);
+    for entry in &configuration.entries {
+        for (kind, choice, source) in choices(entry) {
+            if let Err(error) = policies.validate(kind, &choice.name, &choice.parameters) {
+                faults.push(source.fault(error.to_string()));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// The policies of an entry, and where each is chosen.
+fn choices(entry: &Entry) -> impl Iterator<Item = (Kind, &PolicyChoice, &Source)> {
+    let (settings, holds) = (&entry.settings, &entry.in_force);
+    let analyzers = settings.analyzers.iter().zip(&holds.analyzers.value);
+    let analyzers = analyzers.map(|(choice, sourced)| (Kind::Analyzer, choice, &sourced.source));
+    analyzers.chain([
+        (Kind::Classifier, &settings.classifier, &holds.classifier.source),
+        (Kind::Progression, &settings.progression, &holds.progression.source),
+    ])
+}
+
+/// What a new file of a policy must accept.
+pub fn uses(configuration: &Configuration) -> impl Iterator<Item = Use> {
+    configuration.entries.iter().flat_map(|entry| {
+        choices(entry).map(|(kind, choice, _)| Use {
+            by: entry.to_string(),
+            kind,
+            policy: choice.name.clone(),
+            parameters: choice.parameters.clone(),
+        })
+    })
 }
 
 impl Daemon {

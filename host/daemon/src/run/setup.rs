@@ -2,26 +2,36 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use aviary_cluster::{ServiceKey, connect};
-use aviary_core::settings::PolicyChoice;
-use aviary_metrics::Prometheus;
-use aviary_policy::{Kind, Limits, Policies, Use};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
 use tracing::info;
 
-use super::{Daemon, Inputs, alarms::Alarms, cared::Cared, discovery::Own, now, places::Places, policies};
+use super::{
+    Daemon, Inputs,
+    alarms::Alarms,
+    cared::Cared,
+    configured::{Configured, Fixed},
+    discovery::Own,
+    now,
+    places::Places,
+    policies::{self, load_policies},
+    reading::{self, Good, Reader},
+};
 use crate::{
-    configuration::{Configuration, Entry, Faults, Source},
+    configuration::Configuration,
     control::server::Socket,
-    health,
+    health::{self, Readiness},
     judging::{Judges, Lanes},
     telemetry::Telemetry,
 };
+
+/// How many events are written at once.
+const EVENTS_AT_ONCE: usize = 8;
 
 /// What the command line says; it goes before the configuration.
 #[derive(Debug, Clone)]
@@ -41,28 +51,31 @@ pub struct Options {
 /// # Errors
 /// Everything that keeps the daemon from starting, each with its place and the way out.
 pub async fn run(options: Options) -> Result<()> {
-    let configuration = Configuration::load(&options.config)?;
-    let folder = options.policies.clone().or_else(|| configuration.policies_folder.clone());
-    let policies = load_policies(folder.clone(), &configuration, &options.config)?;
     let (started, telemetry) = (now(), Telemetry::new(now()));
-    let prometheus = configuration.prometheus.clone().map(Prometheus::new).transpose();
-    let prometheus = prometheus.context("prometheus in the configuration")?;
-    let prometheus = prometheus.map(|prometheus| Arc::new(prometheus.observed_by(telemetry.clone())));
-    let socket = options.socket.clone().or_else(|| configuration.socket.clone()).unwrap_or_else(crate::default_socket);
-    let socket = Socket::bind(&socket)?;
+    let policies = |configuration: &Configuration| {
+        load_policies(Fixed::of(&options, configuration).policies, configuration, &options.config)
+    };
+    let (reader, policies) = Reader::new(&options.config, telemetry.clone(), policies)?;
+    let Good { configuration, prometheus, digest } = reader.good();
+    let fixed = Fixed::of(&options, &configuration);
+    let socket = Socket::bind(&fixed.socket)?;
     let client = connect(env!("CARGO_PKG_VERSION"), telemetry.clone()).await?;
 
     let (cluster_sender, cluster) = mpsc::channel(1024);
     let (effects, done) = mpsc::channel(1024);
     let (asked_sender, asked) = mpsc::channel(16);
     let (notices_sender, notices) = mpsc::channel(16);
-    let (not_ready, readiness) = watch::channel(vec!["the watches have not started yet".to_owned()]);
+    let not_ready = vec!["the watches have not started yet".to_owned()];
+    let (readiness, told) = watch::channel(Readiness { not_ready, remark: None });
     let mut tasks = JoinSet::new();
     tasks.spawn(socket.serve(asked_sender));
-    if let Some(address) = options.listen.or(configuration.listen) {
-        health::serve(address, readiness, telemetry.clone(), &mut tasks).await?;
+    if let Some(address) = fixed.listen {
+        health::serve(address, told, telemetry.clone(), &mut tasks).await?;
     }
-    let _watcher = folder.map(|folder| policies::follow(folder, policies.clone(), notices_sender)).transpose()?;
+    let (read_sender, read) = mpsc::channel(1);
+    let _file_watcher = reading::follow(reader, read_sender)?;
+    let _folder_watcher =
+        fixed.policies.clone().map(|folder| policies::follow(folder, policies.clone(), notices_sender)).transpose()?;
     info!(services = configuration.entries.len(), version = env!("CARGO_PKG_VERSION"), "aviary runs");
     telemetry.judging.refuses(policies.problems().len());
     let services = cared(&configuration, &telemetry);
@@ -72,6 +85,7 @@ pub async fn run(options: Options) -> Result<()> {
         client,
         judges,
         index: Default::default(),
+        configured: Configured::new(options, fixed, digest, started),
         configuration,
         services,
         own: Own::of_environment(),
@@ -80,13 +94,14 @@ pub async fn run(options: Options) -> Result<()> {
         watches: BTreeMap::new(),
         cluster: cluster_sender,
         effects,
+        announcing: Arc::new(Semaphore::new(EVENTS_AT_ONCE)),
         started,
         policy_notices: Vec::new(),
         left_behind: Default::default(),
-        not_ready,
+        readiness,
     };
     namespaces.iter().for_each(|namespace| daemon.watch(namespace));
-    daemon.run(Inputs { cluster, done, asked, policies: notices, stop: stop_signal()? }).await?;
+    daemon.run(Inputs { cluster, done, asked, policies: notices, read, stop: stop_signal()? }).await?;
     info!("aviary stops; what it cares for serves on");
     Ok(())
 }
@@ -99,62 +114,6 @@ fn cared(configuration: &Configuration, telemetry: &Arc<Telemetry>) -> BTreeMap<
         Some((key, Cared::new(entry.settings.clone(), entry.in_force.clone(), tracked)))
     };
     configuration.named().filter_map(one).collect()
-}
-
-/// The built-in policies and those of the folder, with every parameter of the configuration held against them.
-///
-/// # Errors
-/// A policy that is missing, or does not accept its parameters, with the place in the configuration.
-pub fn load_policies(
-    folder: Option<PathBuf>,
-    configuration: &Configuration,
-    file: &std::path::Path,
-) -> Result<Policies> {
-    let missing = Policies::missing_built_ins();
-    if !missing.is_empty() {
-        bail!("this build has no built-in policies ({}); run `make policies` and build it again", missing.join(", "));
-    }
-    let policies = Policies::new(Limits::default())?;
-    policies.set_uses(uses(configuration));
-    if let Some(folder) = folder {
-        policies.scan(&folder).iter().for_each(|notice| info!("{notice}"));
-    }
-    let mut faults = Faults::new(file);
-    // Many entries choose the same: each choice is asked about once.
-    let mut said = BTreeMap::new();
-    for (kind, choice, source) in configuration.entries.iter().flat_map(choices) {
-        let asked = (kind, choice.name.as_str(), choice.parameters.to_string());
-        let ask = || policies.validate(kind, &choice.name, &choice.parameters).err();
-        if let Some(error) = said.entry(asked).or_insert_with(ask) {
-            faults.push(source.fault(error.to_string()));
-        }
-    }
-    if faults.is_empty() { Ok(policies) } else { Err(faults.into()) }
-}
-
-/// The policies of an entry, and where each is chosen.
-fn choices(entry: &Entry) -> impl Iterator<Item = (Kind, &PolicyChoice, &Source)> {
-    let (settings, holds) = (&entry.settings, &entry.in_force);
-    let analyzers = settings.analyzers.iter().zip(&holds.analyzers.value);
-    let analyzers = analyzers.map(|(choice, sourced)| (Kind::Analyzer, choice, &sourced.source));
-    analyzers.chain([
-        (Kind::Classifier, &settings.classifier, &holds.classifier.source),
-        (Kind::Progression, &settings.progression, &holds.progression.source),
-    ])
-}
-
-fn uses(configuration: &Configuration) -> Vec<Use> {
-    let of_entry = |entry: &Entry| {
-        let by = entry.to_string();
-        let uses = choices(entry).map(|(kind, choice, _)| Use {
-            by: by.clone(),
-            kind,
-            policy: choice.name.clone(),
-            parameters: choice.parameters.clone(),
-        });
-        uses.collect::<Vec<_>>()
-    };
-    configuration.entries.iter().flat_map(of_entry).collect()
 }
 
 fn stop_signal() -> Result<watch::Receiver<bool>> {
