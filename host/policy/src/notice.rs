@@ -71,6 +71,10 @@ impl Notice {
         matches!(self, Self::Refused { .. } | Self::Removed { .. } | Self::FolderUnreadable { .. })
     }
 
+    /// Every word there is for what changed.
+    pub const WORDS: [&'static str; 7] =
+        ["loaded", "replaced", "refused", "removed", "restored", "folder-unreadable", "folder-readable"];
+
     /// What changed, in one word.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -133,4 +137,25 @@ impl fmt::Display for Notice {
 fn short(policy: &PolicyIdentity) -> String {
     let hex = policy.digest.trim_start_matches("sha256:");
     format!("{} ({})", policy.version, hex.get(..12).unwrap_or(hex))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_notice_has_a_word_of_its_own() {
+        let policy = || PolicyIdentity { name: "x".into(), version: "1".into(), digest: "none".into() };
+        let (path, reason) = (PathBuf::new, String::new);
+        let notices = [
+            Notice::Loaded { policy: policy(), kind: Kind::Analyzer, path: path() },
+            Notice::Replaced { policy: policy(), before: policy(), path: path() },
+            Notice::Refused { name: reason(), path: path(), reason: reason(), in_force: None },
+            Notice::Removed { policy: policy(), path: path() },
+            Notice::Restored { policy: policy(), before: policy() },
+            Notice::FolderUnreadable { reason: reason() },
+            Notice::FolderReadable { folder: path() },
+        ];
+        assert_eq!(notices.map(|notice| notice.word()), Notice::WORDS);
+    }
 }

@@ -103,6 +103,9 @@ impl Judging {
             self.calls.clone(),
         );
         registry.register("policy_call_duration_seconds", "Time that a policy took", self.call_durations.clone());
+        for change in Notice::WORDS {
+            drop(self.changes.get_or_create(&ChangeLabels { change }));
+        }
         registry.register("policy_changes", "What the policy folder brought", self.changes.clone());
         registry.register("policies_refused", "Files in the policy folder that are refused", self.refused.clone());
     }

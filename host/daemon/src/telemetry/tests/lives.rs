@@ -65,6 +65,7 @@ fn what_alerts_count_is_there_at_0_before_it_happens() {
         r#"aviary_checks_total{outcome="critical"}"#,
         r#"aviary_findings_total{analyzer="health",outcome="fail"}"#,
         r#"aviary_watch_failures_total{namespace="shop",resource="pods"}"#,
+        r#"aviary_policy_changes_total{change="refused"}"#,
         "aviary_policies_refused",
         "aviary_ready",
     ] {
