@@ -107,6 +107,7 @@ impl Configured {
 impl Daemon {
     /// Takes in what was read of the configuration file.
     pub(super) fn read(&mut self, reading: Reading) {
+        self.judges.telemetry.own.configuration_read(matches!(reading, Reading::Good(_)));
         match reading {
             Reading::Good(good) => self.take_over(good),
             Reading::Bad(faults) => self.refuse(faults),
@@ -135,6 +136,7 @@ impl Daemon {
         for namespace in gone {
             self.watches.remove(&namespace);
             self.index.forget(&namespace);
+            self.judges.telemetry.api.forget(&namespace);
         }
         self.configured.after_restart =
             self.configured.fixed.changes(&Fixed::of(&self.configured.options, &self.configuration));

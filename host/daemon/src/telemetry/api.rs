@@ -78,6 +78,15 @@ impl Api {
         }
     }
 
+    /// The watches of a namespace have ended.
+    pub fn forget(&self, namespace: &str) {
+        for kind in Kind::ALL {
+            let labels = WatchLabels { namespace: namespace.to_owned(), resource: kind.plural() };
+            self.opened.remove(&labels);
+            self.failures.remove(&labels);
+        }
+    }
+
     /// A watch does not work.
     pub fn watch_failed(&self, kind: Kind, namespace: &str) {
         self.failures.get_or_create(&WatchLabels { namespace: namespace.to_owned(), resource: kind.plural() }).inc();

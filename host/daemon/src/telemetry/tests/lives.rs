@@ -173,6 +173,31 @@ fn the_canary_is_timed_from_the_first_sight_of_its_spec_to_its_first_pod() {
 }
 
 #[test]
+fn a_refused_configuration_shows_until_it_is_good_again() {
+    let telemetry = Telemetry::new(START);
+    let shown = || {
+        let reloads = |outcome: &str| format!(r#"aviary_configuration_reloads_total{{outcome="{outcome}"}}"#);
+        let of = |series: &str| value(&telemetry, series);
+        (of(&reloads("applied")), of(&reloads("refused")), of("aviary_configuration_refused"))
+    };
+    assert_eq!(shown(), (Some(0.0), Some(0.0), Some(0.0)));
+    telemetry.own.configuration_read(false);
+    assert_eq!(shown(), (Some(0.0), Some(1.0), Some(1.0)));
+    telemetry.own.configuration_read(true);
+    assert_eq!(shown(), (Some(1.0), Some(1.0), Some(0.0)));
+}
+
+#[test]
+fn a_namespace_that_is_not_watched_any_more_leaves_no_watch_to_grow_stale() {
+    let telemetry = Telemetry::new(START);
+    telemetry.api.watching("shop");
+    telemetry.api.watching("billing");
+    telemetry.api.forget("shop");
+    let watches: Vec<String> = page(&telemetry).into_iter().filter(|line| line.starts_with("aviary_watch")).collect();
+    assert!(watches.len() == 10 && watches.iter().all(|line| line.contains("billing")), "{watches:?}");
+}
+
+#[test]
 fn a_trap_is_counted_by_its_kind() {
     let telemetry = Telemetry::new(START);
     telemetry.judging.ask(|| answer(Ok(())));
