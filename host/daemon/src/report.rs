@@ -117,6 +117,9 @@ fn one(service: &Value, now: Timestamp) -> String {
             line(track, &format!("{} ready of {} wanted   {}", found["ready"], found["wanted"], text(&found["image"])));
         }
     }
+    if service["keeps_settings"] == true {
+        line("settings", "those the rollout began with, or stricter ones; the configuration says otherwise by now");
+    }
     page + &rollout(&service["rollout"], now) + &lists(service, now)
 }
 

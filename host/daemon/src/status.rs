@@ -61,7 +61,8 @@ pub fn service(
     let problems: Vec<Value> =
         standing.problems.iter().map(|problem| json!({"fault": problem.fault, "remedy": problem.remedy})).collect();
     let rollout = record.and_then(Record::rollout);
-    let settings = record.map_or(Cow::Borrowed(settings), |record| record.settings_in_force(settings));
+    let current = settings;
+    let settings = record.map_or(Cow::Borrowed(current), |record| record.settings_in_force(current));
     json!({
         "namespace": key.namespace,
         "service": key.name,
@@ -77,6 +78,7 @@ pub fn service(
         "history": record.map(|record| json!(record.history)).unwrap_or_default(),
         "rejected": record.map(|record| json!(record.rejected)).unwrap_or_default(),
         "bypass": record.is_some_and(|record| record.bypass),
+        "keeps_settings": rollout.is_some() && *settings != *current,
         "policies": chosen(&settings, policies),
         "problems": problems,
     })

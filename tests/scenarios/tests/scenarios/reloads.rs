@@ -27,6 +27,8 @@ fn scenario_21_a_rollout_goes_on_with_what_it_began_with_through_a_looser_file_a
     let note = world.events("ConfigurationChanged").join("\n");
     assert!(note.contains("the rollout under way takes over only what is stricter"), "{note}");
     assert_eq!(world.status()["rollout"]["break_point"], 2);
+    let page = world.operator(&["status", "foo"]);
+    assert!(page.contains("settings   those the rollout began with"), "{page}");
 
     world.daemon.kill();
     world.daemon.start();
@@ -42,6 +44,7 @@ fn scenario_21_a_rollout_goes_on_with_what_it_began_with_through_a_looser_file_a
     world.apply(&Manifest::new("worker:v3"));
     let next = world.wait("the next rollout", 30, |status| status["images"]["candidate"] == "worker:v3");
     assert_eq!(next["rollout"]["break_point"], 1, "it begins with the file as it is");
+    assert_eq!(next["keeps_settings"], false);
 }
 
 #[test]
