@@ -78,10 +78,12 @@ pub struct Standing {
     pub track: Track,
     /// Its `spec.replicas`.
     pub wanted: u32,
-    /// Its pods, wanted or still there, the greater of both.
+    /// Its pods, wanted or still there, the greater of both; more where it rolls by itself.
     pub present: u32,
     /// Whether updated = available = total = wanted.
     pub complete: bool,
+    /// Whether the controller has seen the size wanted now; until then there may be more pods than are counted.
+    pub observed: bool,
     /// Where it is to go.
     pub target: u32,
 }
@@ -90,7 +92,7 @@ impl Standing {
     /// Of one that has no pods yet, there or about to be created.
     #[must_use]
     pub const fn empty(track: Track, target: u32) -> Self {
-        Self { track, wanted: 0, present: 0, complete: true, target }
+        Self { track, wanted: 0, present: 0, complete: true, observed: true, target }
     }
 }
 
@@ -112,8 +114,8 @@ pub enum Walk {
     WaitFor(Track),
 }
 
-/// The next scaling of a walk: takers go up while pods are at most N + surge, givers go down when all others are
-/// complete and N pods (N - 1 with surge 0) are left.
+/// The next scaling of a walk: takers go up while all pods are counted and at most N + surge, givers go down when all
+/// others are complete and N pods (N - 1 with surge 0) are left.
 #[must_use]
 pub fn walk(replicas: u32, surge: u32, standings: &[Standing]) -> Walk {
     up(replicas.saturating_add(surge), standings)
@@ -123,6 +125,9 @@ pub fn walk(replicas: u32, surge: u32, standings: &[Standing]) -> Walk {
 
 fn up(most: u32, standings: &[Standing]) -> Option<Walk> {
     let taker = standings.iter().find(|s| s.wanted < s.target)?;
+    if let Some(unseen) = standings.iter().find(|s| s.track != taker.track && !s.observed) {
+        return Some(Walk::WaitFor(unseen.track));
+    }
     let room = most.saturating_sub(standings.iter().map(|s| s.present).sum());
     let grow = room.min(taker.target - taker.wanted);
     (grow > 0).then(|| Walk::Scale { track: taker.track, from: taker.wanted, to: taker.wanted + grow })
@@ -214,7 +219,7 @@ mod tests {
     }
 
     fn standing(track: Track, wanted: u32, target: u32) -> Standing {
-        Standing { track, wanted, present: wanted, complete: true, target }
+        Standing { track, wanted, present: wanted, complete: true, observed: true, target }
     }
 
     proptest! {

@@ -71,8 +71,12 @@ impl Context<'_> {
 
     pub fn standing(&self, track: Track, target: u32) -> Option<Standing> {
         let workload = self.view.workload(track)?;
-        let (wanted, present) = (workload.replicas(), workload.pods_at_most());
-        Some(Standing { track, wanted, present, complete: workload.complete(), target })
+        let (wanted, counted) = (workload.replicas(), workload.pods_at_most());
+        let (complete, observed) = (workload.complete(), workload.observed());
+        // One that rolls by itself takes its own surge, now or later.
+        let rolls = counted > 0 && (!observed || workload.status.updated < workload.status.replicas);
+        let present = if rolls { counted.max(wanted.saturating_add(self.sizes().surge)) } else { counted };
+        Some(Standing { track, wanted, present, complete, observed, target })
     }
 
     /// The mark that `track` has reached, if it is higher than the one remembered.
