@@ -202,6 +202,19 @@ fn a_newer_image_starts_again_and_the_accepted_one_ends_it() {
 }
 
 #[test]
+fn a_stranger_with_the_name_of_a_copy_is_left_alone() {
+    for track in [Track::Primary, Track::Canary] {
+        let mut world = adopted(5, QUARTER);
+        world.apply("worker:v2", None);
+        (0..10).for_each(|_| _ = world.tick());
+        world.deployments.get_mut(&track).unwrap().copy = false;
+        let plan = world.plan();
+        assert!(plan.record.is_none() && plan.act.is_none() && plan.question.is_none(), "{plan:?}");
+        assert!(plan.problems[0].fault.contains("that Aviary did not make"), "{plan:?}");
+    }
+}
+
+#[test]
 fn bypass_goes_direct_once() {
     let mut world = adopted(5, QUARTER);
     assert!(command(&mut world, Command::Bypass));

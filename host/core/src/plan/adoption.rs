@@ -1,6 +1,12 @@
 //! Into Aviary's care and out of it again: pods walk between original and primary.
 
-use super::{Note, Plan, Service, acts, context::Context, gone::our_copy, refusal::refusals, replicas_asked::asked};
+use super::{
+    Note, Plan, Service, acts,
+    context::Context,
+    gone::our_copy,
+    refusal::refusals,
+    replicas_asked::{asked, set_by_another},
+};
 use crate::{
     judge::Track,
     record::{Intent, Phase, Record},
@@ -42,6 +48,7 @@ pub(super) fn plan(context: &Context<'_>) -> Plan {
     let Some(original) = &context.view.original else { return Plan::default() };
     wish(context, original)
         .or_else(|| newer_spec(context, original))
+        .or_else(|| make_room(context, original))
         .or_else(|| context.copy(Track::Primary, &context.record.accepted, first_pods(context)))
         .unwrap_or_else(|| walk_pods(context, original, 0, context.record.replicas))
 }
@@ -65,7 +72,7 @@ fn wish(context: &Context<'_>, original: &Workload) -> Option<Plan> {
     let live = original.replicas();
     let record = context.record;
     let set_by_us = match record.original_scaling {
-        Some(intent) => live == intent.from || live == intent.to,
+        Some(intent) => (live == intent.from || live == intent.to) && !set_by_another(original),
         None => live == if record.phase == Phase::Adopting { record.replicas } else { 0 },
     };
     if set_by_us || live == record.replicas {
@@ -105,6 +112,23 @@ fn first_pods(context: &Context<'_>) -> u32 {
         Walk::Scale { track: Track::Primary, to, .. } => to,
         _ => 0,
     }
+}
+
+/// A primary that is to take another spec rolls with its own surge, for which the walk must leave room; without surge it
+/// misses a pod, so the walk must miss none.
+fn make_room(context: &Context<'_>, original: &Workload) -> Option<Plan> {
+    let beside = context.record.replicas.saturating_sub(original.replicas());
+    let primary = context.view.primary.as_ref()?;
+    let surge = context.sizes().surge > 0;
+    let most = if surge { beside } else { 0 };
+    let fits =
+        primary.observed() && primary.pods_at_most() <= most || primary.complete() && primary.replicas() == beside;
+    if fits || context.runs(Track::Primary, &context.record.accepted) {
+        return None;
+    }
+    let differs = !surge || primary.replicas() > beside;
+    let size = differs.then(|| context.set_size(Track::Primary, beside)).flatten();
+    Some(size.unwrap_or_else(|| Plan::wait("waiting until the primary is ready for its rolling update")))
 }
 
 fn walk_pods(context: &Context<'_>, original: &Workload, original_target: u32, primary_target: u32) -> Plan {
@@ -156,13 +180,22 @@ fn arrived(context: &Context<'_>) -> Plan {
     Plan::save(record, Note::normal("Adopted", text))
 }
 
-fn leave(context: &Context<'_>) -> Plan {
+/// A service that was given back; a write that arrives late can still leave a copy.
+pub(super) fn released(context: &Context<'_>) -> Plan {
+    let done = || Plan::wait("given back; `aviary adopt` takes it in again");
+    delete_copy(context).unwrap_or_else(done)
+}
+
+fn delete_copy(context: &Context<'_>) -> Option<Plan> {
     let copies = [Track::Canary, Track::Primary];
-    if let Some((track, copy)) = copies.into_iter().find_map(|track| Some((track, our_copy(context, track)?))) {
-        return Plan::act(
-            Write::Delete { track, uid: copy.uid.clone() },
-            format!("the {track} of a released service goes"),
-        );
+    let (track, copy) = copies.into_iter().find_map(|track| Some((track, our_copy(context, track)?)))?;
+    let reason = format!("the {track} of a released service goes");
+    Some(Plan::act(Write::Delete { track, uid: copy.uid.clone() }, reason))
+}
+
+fn leave(context: &Context<'_>) -> Plan {
+    if let Some(plan) = delete_copy(context) {
+        return plan;
     }
     let mut record = context.changed().into_phase(Phase::Released);
     (record.original_scaling, record.release, record.bypass) = (None, false, false);

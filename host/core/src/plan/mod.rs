@@ -207,9 +207,9 @@ pub fn plan(service: &Service<'_>, settings: &Settings, now: Timestamp) -> Plan 
     let settings = record.settings_in_force(settings);
     let context = Context { service, view: service.view, record, settings: &settings, now };
     if record.phase == Phase::Released {
-        return Plan::wait("given back; `aviary adopt` takes it in again");
+        return adoption::released(&context);
     }
-    if let Some(plan) = gone::plan(&context) {
+    if let Some(plan) = gone::plan(&context).or_else(|| usurped(service)) {
         return plan;
     }
     match &record.phase {
@@ -229,6 +229,12 @@ pub fn plan(service: &Service<'_>, settings: &Settings, now: Timestamp) -> Plan 
 pub fn differences(record: &Record, view: &View) -> Vec<Difference> {
     let Some(original) = &view.original else { return Vec::new() };
     crate::diff::diff(&record.accepted.value(), &crate::spec::Spec::of(&original.spec).value())
+}
+
+/// Nothing is done for a service while somebody else has the name of one of its copies.
+fn usurped(service: &Service<'_>) -> Option<Plan> {
+    let Problem { fault, remedy } = refusal::stranger(service)?;
+    Some(Plan::problem(fault, remedy))
 }
 
 fn unreadable(reason: &str) -> Plan {

@@ -59,14 +59,22 @@ fn copied(original: &Workload) -> Option<Problem> {
 
 fn foreign_copies(service: &Service<'_>) -> Option<Problem> {
     let copies = [Track::Primary, Track::Canary];
-    let (track, copy) = copies.into_iter().find_map(|track| Some((track, service.view.workload(track)?)))?;
+    let track = copies.into_iter().find(|track| service.view.workload(*track).is_some())?;
     let name = workload_name(service.name, track);
-    if copy.annotations.get(OWNER_ANNOTATION).is_some_and(|owner| owner == service.name) {
-        return problem(
+    stranger(service).or_else(|| {
+        problem(
             format!("its record is gone, but its {track} {name} is there"),
             format!("put the record back from a backup, or scale {} up by hand and delete the copies", service.name),
-        );
-    }
+        )
+    })
+}
+
+/// A Deployment that has the name of a copy and is not Aviary's: it is never touched.
+pub(super) fn stranger(service: &Service<'_>) -> Option<Problem> {
+    let marked = |copy: &Workload| copy.annotations.get(OWNER_ANNOTATION).is_some_and(|owner| owner == service.name);
+    let copies = [Track::Primary, Track::Canary];
+    let track = copies.into_iter().find(|track| service.view.workload(*track).is_some_and(|copy| !marked(copy)))?;
+    let name = workload_name(service.name, track);
     problem(
         format!("a Deployment {name} exists that Aviary did not make"),
         format!("rename or delete {name}, or take the service out of the configuration"),

@@ -12,6 +12,11 @@ pub(super) fn asked(original: &Workload) -> Option<u32> {
     (replicas != 1 || is_asked_for(original)).then_some(replicas)
 }
 
+/// Whether somebody else than Aviary has set the number last.
+pub(super) fn set_by_another(original: &Workload) -> bool {
+    original.field_managers.iter().any(|manager| manager.owns_replicas && manager.manager != MANAGER)
+}
+
 /// A client-side apply that drops the field makes its manager the owner of the default. Nobody owns the field of an object
 /// created server-side without it; later on, a scaling through the subresource leaves no owner either (seen on v1.37.1).
 fn is_asked_for(original: &Workload) -> bool {
