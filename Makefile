@@ -3,7 +3,7 @@
 # All builds name the whole workspace: another choice of packages has other features, and compiles again.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup policies build install test programs demo bench cluster cluster-down
+.PHONY: help setup policies build install test explore programs demo bench cluster cluster-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ install: policies ## install the daemon where cargo installs programs
 
 test: ## run every test there is
 	@tests/run
+
+explore: ## explore the core against a model of the cluster, crashes and people
+	@cargo run --locked --release --quiet --workspace --bin explore -- $(EXPLORE)
 
 programs: policies
 	@cargo build --locked --workspace --bins

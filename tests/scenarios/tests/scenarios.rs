@@ -10,7 +10,6 @@ mod scenarios {
     mod changes;
     mod crashes;
     mod discovery;
-    mod imported;
     mod middle;
     mod numbers;
     mod operators;

@@ -1,0 +1,204 @@
+//! One form for all worlds with the same future: uids, generations, versions and epochs are renamed in their order.
+
+use aviary_core::judge::Track;
+
+use crate::{
+    deed::{Deed, Guard},
+    deployment::Deployment,
+    specs::Specs,
+    world::{Daemon, Effect, Stored, World},
+};
+
+impl World {
+    /// The same world in the form that stands for all like it.
+    #[must_use]
+    pub fn canonical(mut self, specs: &Specs) -> Self {
+        self.follow_records();
+        for deployment in self.deployments.iter_mut().flatten() {
+            simplify(deployment);
+        }
+        self.forget_history(specs);
+        self.rename_uids();
+        self.rename_generations();
+        self.rename_versions();
+        self.rename_epochs();
+        self
+    }
+
+    /// A daemon takes over what its watch shows of the record, unless it is busy.
+    fn follow_records(&mut self) {
+        let lagging = self.lag.record.unwrap_or(self.record);
+        follow(&mut self.daemon, lagging);
+        let record = self.record;
+        self.second.iter_mut().for_each(|daemon| follow(daemon, record));
+        if self.lag.deployments.is_none() {
+            self.daemon.expecting = false;
+        }
+    }
+
+    fn forget_history(&mut self, specs: &Specs) {
+        for (index, deployment) in self.deployments.iter_mut().enumerate() {
+            if let Some(deployment) = deployment {
+                let template = specs.get(deployment.spec).template;
+                // A paused original starts its newest older revision; the copies are never paused for long.
+                deployment.forget_history(template, usize::from(index == Track::Original as usize));
+            }
+        }
+    }
+
+    fn effects(&mut self) -> impl Iterator<Item = &mut Effect> {
+        let first = self.daemon.effect.as_mut();
+        let second = self.second.as_mut().and_then(|daemon| daemon.effect.as_mut());
+        first.into_iter().chain(second).chain(self.late.as_mut())
+    }
+
+    /// The uids of copies count from 1 where nothing refers to an older one; the record has that of the original.
+    fn rename_uids(&mut self) {
+        if self.lag.deployments.is_some() || self.effects().next().is_some() {
+            return;
+        }
+        for track in [Track::Primary, Track::Canary] {
+            let copy = &mut self.deployments[track as usize];
+            copy.iter_mut().for_each(|copy| copy.uid = 1);
+            self.uids[track as usize] = u8::from(copy.is_some());
+        }
+    }
+
+    /// Generations count from 2 where nothing refers to an older one (1 is a Deployment that was never changed).
+    fn rename_generations(&mut self) {
+        for track in Track::ALL {
+            let Some(live) = self.deployments[track as usize] else { continue };
+            let mut lowest = live.status.observed.max(1).min(live.generation);
+            let lagging = self.lag.deployments.as_mut().and_then(|lagging| lagging[track as usize].as_mut());
+            lowest = lagging.map_or(lowest, |seen| lowest.min(seen.generation).min(seen.status.observed.max(1)));
+            for effect in self.effects() {
+                lowest = guard(effect, track).and_then(|guard| guard.generation).map_or(lowest, |at| lowest.min(at));
+            }
+            let down = lowest.saturating_sub(2);
+            if down > 0 {
+                self.lower_generations(track, down);
+            }
+        }
+    }
+
+    fn lower_generations(&mut self, track: Track, down: u8) {
+        if let Some(live) = &mut self.deployments[track as usize] {
+            live.generation -= down;
+            live.status.observed = live.status.observed.saturating_sub(down);
+        }
+        if let Some(seen) = self.lag.deployments.as_mut().and_then(|lagging| lagging[track as usize].as_mut()) {
+            seen.generation -= down;
+            seen.status.observed = seen.status.observed.saturating_sub(down);
+        }
+        for effect in self.effects() {
+            let generation = guard_mut(effect, track).and_then(|guard| guard.generation.as_mut());
+            generation.into_iter().for_each(|generation| *generation -= down);
+        }
+    }
+
+    fn versions(&mut self) -> Vec<&mut u8> {
+        let mut all: Vec<&mut u8> = vec![&mut self.version];
+        let daemons = [Some(&mut self.daemon), self.second.as_mut()];
+        for daemon in daemons.into_iter().flatten() {
+            all.extend(daemon.record.as_mut().map(|stored| &mut stored.version));
+            all.extend(daemon.effect.as_mut().map(version_of));
+        }
+        all.extend(self.late.as_mut().map(version_of));
+        all.extend(self.record.as_mut().map(|stored| &mut stored.version));
+        all.extend(self.lag.record.as_mut().and_then(Option::as_mut).map(|stored| &mut stored.version));
+        all
+    }
+
+    /// Versions count from 1, without gaps; 0 is none.
+    fn rename_versions(&mut self) {
+        let mut versions = self.versions();
+        let mut known: Vec<u8> = versions.iter().map(|version| **version).filter(|version| *version > 0).collect();
+        known.sort_unstable();
+        known.dedup();
+        for version in &mut versions {
+            let place = known.iter().position(|known| *known == **version);
+            **version = place.map_or(0, |place| u8::try_from(place + 1).unwrap_or(u8::MAX));
+        }
+    }
+
+    fn epochs(&mut self) -> Vec<&mut u8> {
+        let mut all: Vec<&mut u8> = Vec::new();
+        for daemon in [Some(&mut self.daemon), self.second.as_mut()].into_iter().flatten() {
+            all.extend(daemon.record.as_mut().map(|stored| &mut stored.epoch));
+            all.extend(daemon.effect.as_mut().and_then(epoch_of));
+            all.extend(daemon.asking.as_mut().map(|(epoch, _)| epoch));
+            all.extend(daemon.asked.iter_mut().flatten().map(|asked| &mut asked.epoch));
+        }
+        all.extend(self.late.as_mut().and_then(epoch_of));
+        all.extend(self.record.as_mut().map(|stored| &mut stored.epoch));
+        all.extend(self.lag.record.as_mut().and_then(Option::as_mut).map(|stored: &mut Stored| &mut stored.epoch));
+        all
+    }
+
+    /// Epochs count from 0; gaps wider than 2, which no single change can close, are 2.
+    fn rename_epochs(&mut self) {
+        let mut epochs = self.epochs();
+        let mut known: Vec<u8> = epochs.iter().map(|epoch| **epoch).collect();
+        known.sort_unstable();
+        known.dedup();
+        let mut names: Vec<u8> = Vec::with_capacity(known.len());
+        for (index, epoch) in known.iter().enumerate() {
+            let name = index.checked_sub(1).map_or(0, |before| names[before] + (epoch - known[before]).min(2));
+            names.push(name);
+        }
+        for epoch in &mut epochs {
+            if let Ok(place) = known.binary_search(epoch) {
+                **epoch = names[place];
+            }
+        }
+    }
+}
+
+fn follow(daemon: &mut Daemon, shown: Option<Stored>) {
+    if daemon.effect.is_some() {
+        return;
+    }
+    match (shown, daemon.record) {
+        (Some(stored), Some(known)) if stored.version <= known.version => {
+            daemon.shown |= stored.version == known.version;
+        }
+        (Some(stored), _) => (daemon.record, daemon.shown) = (Some(stored), true),
+        (None, Some(_)) if daemon.shown => (daemon.record, daemon.shown) = (None, false),
+        (None, _) => {}
+    }
+}
+
+/// How far the controller lags behind does not matter, only whether it does.
+fn simplify(deployment: &mut Deployment) {
+    deployment.status.observed = deployment.status.observed.max(deployment.generation - 1);
+    // The annotation of a ReplicaSet without pods is not read, and is written anew when it gets some.
+    deployment.sets_mut().iter_mut().filter(|set| set.wanted == 0).for_each(|set| set.desired = 0);
+}
+
+fn version_of(effect: &mut Effect) -> &mut u8 {
+    match effect {
+        Effect::Save { expected, .. } => expected,
+        Effect::Write { record, .. } => record,
+    }
+}
+
+const fn epoch_of(effect: &mut Effect) -> Option<&mut u8> {
+    match effect {
+        Effect::Save { epoch, .. } => Some(epoch),
+        Effect::Write { .. } => None,
+    }
+}
+
+fn guard(effect: &Effect, of: Track) -> Option<Guard> {
+    match effect {
+        Effect::Write { deed: Deed::Patch { track, guard, .. }, .. } if *track == of => Some(*guard),
+        _ => None,
+    }
+}
+
+fn guard_mut(effect: &mut Effect, of: Track) -> Option<&mut Guard> {
+    match effect {
+        Effect::Write { deed: Deed::Patch { track, guard, .. }, .. } if *track == of => Some(guard),
+        _ => None,
+    }
+}

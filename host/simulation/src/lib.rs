@@ -1,0 +1,27 @@
+//! The world in a box, against which Aviary's core is explored: Deployments with their controllers and pods, people,
+//! faults, and a daemon around the core as it is. Pure: a state is a value, and all that can happen next is a list.
+
+pub mod action;
+pub mod alterations;
+mod api;
+mod canonical;
+mod controller;
+pub mod deed;
+pub mod deployment;
+pub mod explore;
+mod graph;
+pub mod judge;
+pub mod mind;
+mod outcome;
+mod patch;
+mod people;
+pub mod policies;
+pub mod records;
+pub mod setting;
+pub mod sight;
+pub mod specs;
+mod start;
+mod step;
+pub mod trace;
+pub mod words;
+pub mod world;

@@ -1,0 +1,301 @@
+//! The core, asked with few numbers and answering with few numbers; what was asked once is remembered.
+
+use std::{collections::HashMap, time::Duration};
+
+use aviary_core::{
+    answer::{Answer, answered},
+    command::{Command, commanded},
+    judge::Track,
+    plan::{Note, Plan, RecordState, Service, plan},
+    record::{Phase, Record},
+    settings::Settings,
+    spec::Spec,
+    view::View,
+};
+
+use crate::{
+    alterations::Alterations,
+    deed::{Deed, deed},
+    policies::{Answers, Verdict},
+    records::{EPOCH, NOW, RecordId, Records},
+    setting::Setting,
+    sight::{NAMESPACE, SERVICE, Sight},
+    specs::{Image, SpecId, Specs},
+};
+
+/// How long the copies of a deleted original are to serve at least.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// What a plan comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// Nothing is to be done.
+    Rest,
+    /// A record is to be stored; its epoch rises by so much.
+    Save {
+        /// Which one.
+        record: RecordId,
+        /// By how much.
+        rise: u8,
+    },
+    /// A write is to be made.
+    Write(Deed),
+    /// A question is to be asked.
+    Ask {
+        /// Which one, epoch apart.
+        question: u32,
+    },
+}
+
+/// A plan, as few numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Thought {
+    /// What is to be done.
+    pub decision: Decision,
+    /// In how many milliseconds it is planned again; not positive if that time has come already.
+    pub wake: Option<i64>,
+}
+
+/// What of a record the invariants look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Standing {
+    /// Where the service stands.
+    pub phase: PhaseKind,
+    /// N.
+    pub replicas: u8,
+    /// The image of the accepted spec.
+    pub accepted: Image,
+    /// The accepted spec, as the original has it.
+    pub accepted_spec: SpecId,
+    /// The candidate's spec, as the original has it.
+    pub candidate: Option<SpecId>,
+    /// The size of the canary.
+    pub size: u8,
+    /// Whether the original has been gone for so long that its copies may go too.
+    pub gone: bool,
+    /// Whether the rollout waits for a person.
+    pub paused: bool,
+    /// Whether nothing is done about what the original asks for, as remembered.
+    pub held: bool,
+    /// Images that were rolled back.
+    pub rejected: u8,
+    /// Whether the next change goes direct.
+    pub bypass: bool,
+    /// Whether it is to be released.
+    pub release: bool,
+}
+
+/// Where a service stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "they are those of `aviary_core::record::Phase`")]
+pub enum PhaseKind {
+    Adopting,
+    Steady,
+    Direct,
+    Canary,
+    Promoting,
+    RollingBack,
+    Releasing,
+    Released,
+}
+
+/// A record, and by how much its epoch rose.
+type Risen = (RecordId, u8);
+
+/// The core with its settings, and all that was asked of it.
+pub struct Mind {
+    /// What is held fixed.
+    pub setting: Setting,
+    /// The configuration.
+    pub settings: Settings,
+    /// Planted mistakes; none but in tests.
+    pub alterations: Alterations,
+    /// All specs.
+    pub specs: Specs,
+    /// All records.
+    pub records: Records,
+    /// All questions and answers.
+    pub answers: Answers,
+    thoughts: HashMap<Sight, Thought>,
+    standings: HashMap<RecordId, Standing>,
+    heard: HashMap<(RecordId, u32, Verdict, bool), Option<Risen>>,
+    obeyed: HashMap<(RecordId, u8), Option<Risen>>,
+}
+
+impl Mind {
+    /// A core that has thought of nothing yet.
+    #[must_use]
+    pub fn new(setting: Setting, alterations: Alterations) -> Self {
+        Self {
+            setting,
+            settings: setting.settings(),
+            alterations,
+            specs: Specs::default(),
+            records: Records::default(),
+            answers: Answers::default(),
+            thoughts: HashMap::new(),
+            standings: HashMap::new(),
+            heard: HashMap::new(),
+            obeyed: HashMap::new(),
+        }
+    }
+
+    /// How many different plans were made.
+    #[must_use]
+    pub fn plans(&self) -> usize {
+        self.thoughts.len()
+    }
+
+    /// The plan for what is seen.
+    pub fn think(&mut self, sight: Sight) -> Thought {
+        let key = sight.canonical();
+        let thought = match self.thoughts.get(&key) {
+            Some(thought) => *thought,
+            None => {
+                let thought = self.think_anew(&key);
+                self.thoughts.insert(key, thought);
+                thought
+            }
+        };
+        match thought.decision {
+            Decision::Write(deed) => {
+                Thought { decision: Decision::Write(deed.aimed_at(&sight.deployments)), ..thought }
+            }
+            _ => thought,
+        }
+    }
+
+    /// The plan for what is seen, in full.
+    #[must_use]
+    pub fn plan(&self, sight: &Sight) -> (Plan, View) {
+        let mut view = sight.view(&self.specs);
+        let mut record = sight.record.map(|id| self.records.get(id).clone());
+        if let Some(alter) = self.alterations.record {
+            record.as_mut().into_iter().for_each(|record| alter(record, &view));
+        }
+        if let Some(alter) = self.alterations.view {
+            alter(&mut view, record.as_ref());
+        }
+        let state = record.map_or(RecordState::Absent, |record| RecordState::Present(Box::new(record)));
+        let service = Service { namespace: NAMESPACE, name: SERVICE, view: &view, record: &state, may_adopt: true };
+        let mut plan = plan(&service, &self.settings, NOW);
+        if let (Some(alter), Some(act)) = (self.alterations.write, plan.act.as_mut()) {
+            alter(act, &view);
+        }
+        (plan, view)
+    }
+
+    fn think_anew(&mut self, sight: &Sight) -> Thought {
+        let (plan, view) = self.plan(sight);
+        let wake = plan.wake_at.map(|at| at.0 - NOW.0);
+        let decision = if let Some(record) = plan.record {
+            let (record, rise) = self.records.intern(&record);
+            Decision::Save { record, rise }
+        } else if let Some(write) = plan.act {
+            Decision::Write(deed(&write, sight, &mut self.specs))
+        } else if let (Some(question), Some(original)) = (plan.question, &view.original) {
+            let asked = Spec::of(&original.spec);
+            let rollout = sight.record.and_then(|id| self.records.get(id).rollout());
+            let judged = rollout.map_or_else(|| asked.clone(), |rollout| rollout.candidate.clone());
+            let judged = specs_id(&mut self.specs, &judged);
+            let behaviour = self.setting.behaviour(self.specs.get(judged).image);
+            Decision::Ask { question: self.answers.ask(&question, &asked, behaviour) }
+        } else {
+            Decision::Rest
+        };
+        Thought { decision, wake }
+    }
+
+    /// The record after an answer, and by how much its epoch rose; nothing where the answer changes nothing.
+    pub fn hear(&mut self, record: RecordId, question: u32, verdict: Verdict, in_time: bool) -> Option<Risen> {
+        let key = (record, question, verdict, in_time);
+        if let Some(known) = self.heard.get(&key) {
+            return *known;
+        }
+        let answer = self.answers.answer(question, verdict, if in_time { EPOCH } else { EPOCH - 1 });
+        let heard = self.hear_in_full(record, answer).map(|(record, _)| self.records.intern(&record));
+        self.heard.insert(key, heard);
+        heard
+    }
+
+    /// The record after an answer, with what is said.
+    #[must_use]
+    pub fn hear_in_full(&self, record: RecordId, mut answer: Answer) -> Option<(Record, Vec<Note>)> {
+        if let Some(alter) = self.alterations.answer {
+            alter(&mut answer);
+        }
+        let (mut record, notes) = answered(self.records.get(record), &self.settings, answer, NOW)?;
+        if let Some(alter) = self.alterations.answered {
+            alter(&mut record);
+        }
+        Some((record, notes))
+    }
+
+    /// The record after an operator's word, and by how much its epoch rose; nothing where it is refused.
+    pub fn obey(&mut self, record: RecordId, command: Command) -> Option<Risen> {
+        let key = (record, command as u8);
+        if let Some(known) = self.obeyed.get(&key) {
+            return *known;
+        }
+        let obeyed = commanded(self.records.get(record), command, NOW).ok();
+        let obeyed = obeyed.map(|(record, _)| self.records.intern(&record));
+        self.obeyed.insert(key, obeyed);
+        obeyed
+    }
+
+    /// What of a record the invariants look at.
+    pub fn standing(&mut self, id: RecordId) -> Standing {
+        if let Some(standing) = self.standings.get(&id) {
+            return *standing;
+        }
+        let standing = standing(self.records.get(id), &mut self.specs);
+        self.standings.insert(id, standing);
+        standing
+    }
+
+    /// The spec of a copy of `original`.
+    pub fn copy(&mut self, original: SpecId, track: Track) -> SpecId {
+        let spec = self.specs.get(original).spec.copy_spec(track, self.settings.surge);
+        self.specs.intern(&spec)
+    }
+}
+
+fn specs_id(specs: &mut Specs, spec: &Spec) -> SpecId {
+    specs.intern(&spec.value())
+}
+
+fn standing(record: &Record, specs: &mut Specs) -> Standing {
+    let kind = match &record.phase {
+        Phase::Adopting => PhaseKind::Adopting,
+        Phase::Steady => PhaseKind::Steady,
+        Phase::Direct(_) => PhaseKind::Direct,
+        Phase::Canary(_) => PhaseKind::Canary,
+        Phase::Promoting(_) => PhaseKind::Promoting,
+        Phase::RollingBack(_) => PhaseKind::RollingBack,
+        Phase::Releasing => PhaseKind::Releasing,
+        Phase::Released => PhaseKind::Released,
+    };
+    let accepted_spec = specs_id(specs, &record.accepted);
+    let rollout = record.rollout();
+    let rejected = |image: &&Image| record.rejected.iter().any(|rejected| rejected.images == image.name());
+    Standing {
+        phase: kind,
+        replicas: small(record.replicas),
+        accepted: specs.get(accepted_spec).image,
+        accepted_spec,
+        candidate: rollout.map(|rollout| specs_id(specs, &rollout.candidate)),
+        size: rollout.map_or(0, |rollout| small(rollout.size)),
+        gone: record.gone_since.is_some_and(|since| NOW.since(since) >= GRACE),
+        paused: rollout.is_some_and(|rollout| rollout.paused.is_some()),
+        held: record.held.is_some(),
+        rejected: Image::ALL.iter().filter(rejected).map(|image| image.bit()).sum(),
+        bypass: record.bypass,
+        release: record.release,
+    }
+}
+
+/// A number of pods as the model counts them.
+#[must_use]
+pub fn small(pods: u32) -> u8 {
+    u8::try_from(pods).unwrap_or(u8::MAX)
+}

@@ -1,0 +1,76 @@
+//! What became of a service, told apart by what people did: with crashes and stale reads it is the same as without.
+
+use std::collections::{HashMap, HashSet};
+
+use aviary_core::judge::Track;
+
+use crate::{
+    action::Act,
+    judge,
+    mind::{Mind, PhaseKind, Standing},
+    people,
+    specs::SpecId,
+    world::World,
+};
+
+/// What a person sees when nothing moves any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Outcome {
+    standing: Option<Standing>,
+    workloads: [Option<(SpecId, u8)>; 3],
+}
+
+/// All that came of anything.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    without_faults: HashMap<[u8; 2], HashSet<Outcome>>,
+    with_faults: Vec<([u8; 2], Outcome, u32)>,
+    known: HashSet<([u8; 2], Outcome)>,
+    may_be_lost: HashSet<u8>,
+}
+
+impl Outcomes {
+    /// Takes in a world in which nothing moves any more.
+    pub fn note(&mut self, index: u32, world: &World, mind: &mut Mind) {
+        // Where a stranger has the name of a copy everything stops wherever it is.
+        if [Track::Primary, Track::Canary].iter().any(|track| world.deployment(*track).is_some_and(|copy| !copy.ours)) {
+            return;
+        }
+        let workload = |track: Track| world.deployment(track).map(|it| (it.spec, it.replicas));
+        // An empty canary is none; what it ran last does not matter.
+        let canary = workload(Track::Canary).filter(|(_, replicas)| *replicas > 0);
+        let standing = judge::standing(world, mind);
+        let waits = standing.is_some_and(|it| !matches!(it.phase, PhaseKind::Steady | PhaseKind::Released));
+        // What waits for a version that never gets ready, or for a person, waits wherever it is.
+        let workloads = if waits { [None; 3] } else { [workload(Track::Original), workload(Track::Primary), canary] };
+        let outcome = Outcome { standing, workloads };
+        if world.budget.1 == mind.setting.faults {
+            self.without_faults.entry(world.acts).or_default().insert(outcome);
+        } else if !world.disturbed && self.known.insert((world.acts, outcome)) {
+            self.with_faults.push((world.acts, outcome, index));
+        }
+        if self.may_be_lost.is_empty() {
+            let words = people::acts(mind.setting.replicas).into_iter().enumerate();
+            let words = words.filter(|(_, act)| matches!(act, Act::Say(_)));
+            self.may_be_lost.extend(words.map(|(index, _)| u8::try_from(index + 1).unwrap_or(u8::MAX)));
+        }
+    }
+
+    /// A world that came to something with faults that the same acts never come to without them.
+    #[must_use]
+    pub fn unlike(&self) -> Option<(u32, String)> {
+        let unlike = self.with_faults.iter().find(|(acts, outcome, _)| !self.is_known(*acts, outcome))?;
+        Some((unlike.2, "it ends as it never does without the fault".to_owned()))
+    }
+
+    /// A word to a daemon that is killed may be lost; the operator hears that it was not carried out.
+    fn is_known(&self, acts: [u8; 2], outcome: &Outcome) -> bool {
+        let heard = |acts: &[u8; 2]| self.without_faults.get(acts).is_some_and(|known| known.contains(outcome));
+        let [one, two] = acts;
+        let lost = |act: u8| self.may_be_lost.contains(&act);
+        heard(&acts)
+            || (lost(one) && heard(&[two, 0]))
+            || (lost(two) && heard(&[one, 0]))
+            || (lost(one) && lost(two) && heard(&[0, 0]))
+    }
+}

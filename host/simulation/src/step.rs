@@ -1,0 +1,352 @@
+//! What can happen next in a world, and the world after it.
+
+use aviary_core::judge::Track;
+
+use crate::{
+    action::{Action, Fault, Watch, Which},
+    alterations::DaemonMistake,
+    controller,
+    deed::{Deed, Guard},
+    judge::{self, Violation},
+    mind::{Decision, Mind},
+    people,
+    policies::Verdict,
+    records::RecordId,
+    sight::Sight,
+    world::{Asked, Daemon, Effect, Lag, World},
+};
+
+/// A watch ends after so long at the latest, and lists anew.
+const LONGEST_LAG: i64 = 30_000;
+
+/// What a daemon sees.
+#[must_use]
+pub fn sight(world: &World, which: Which) -> Option<Sight> {
+    let daemon = world.daemon(which == Which::Second)?;
+    let lag = if which == Which::First { world.lag } else { Lag::default() };
+    Some(Sight {
+        deployments: lag.deployments.unwrap_or_else(|| world.shown()),
+        crashed: lag.pods.unwrap_or_else(|| world.crashed()),
+        record: daemon.record.map(|stored| stored.record),
+    })
+}
+
+/// Whether a daemon can take up something new.
+const fn is_free(daemon: &Daemon) -> bool {
+    daemon.effect.is_none() && !daemon.expecting
+}
+
+/// Everything that can happen next without people and faults, healing apart; then what heals; then time.
+#[must_use]
+pub fn ordinary(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
+    let mut found = Vec::new();
+    let mut put = |action, after: Option<World>| found.extend(after.map(|after| (action, after)));
+    for which in [Which::First, Which::Second] {
+        put(Action::Plan(which), plan(world, which, mind));
+        put(Action::Carry(which), carry(world, which, true, mind));
+        for index in 0..2 {
+            let action = Action::Answer(which, index, Verdict::Honest);
+            put(action, answer(world, which, index, Verdict::Honest, mind));
+        }
+    }
+    for track in Track::ALL {
+        put(Action::Controllers(track), controllers(world, track, mind));
+        for index in 0..world.deployment(track).map_or(0, |deployment| deployment.set_count) {
+            put(Action::Pod(track, index), pod(world, track, index, mind));
+        }
+    }
+    put(Action::Land, land(world));
+    let idle = found.is_empty();
+    let mut put = |action, after: Option<World>| found.extend(after.map(|after| (action, after)));
+    put(Action::CatchUp, world.lag.is_any().then_some(World { lag: Lag::default(), ..*world }));
+    put(Action::EndSecond, world.second.map(|_| World { second: None, ..*world }));
+    if idle {
+        put(Action::Wait, wait(world, mind));
+    }
+    found
+}
+
+/// What people and faults can do next.
+#[must_use]
+pub fn disturbances(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
+    let mut found = Vec::new();
+    let (acts, faults) = world.budget;
+    if acts > 0 {
+        let all = people::acts(mind.setting.replicas);
+        let done = all.iter().enumerate().filter_map(|(index, act)| {
+            let mut after = people::act(world, *act, mind)?;
+            let place = usize::from(after.acts[0] != 0);
+            after.acts[place] = u8::try_from(index + 1).unwrap_or(u8::MAX);
+            after.budget.0 -= 1;
+            Some((Action::Act(*act), after))
+        });
+        found.extend(done);
+    }
+    if faults > 0 {
+        found.extend(faulty(world, mind).into_iter().map(|(action, mut after)| {
+            after.budget.1 -= 1;
+            after.disturbed |= matches!(action, Action::Fault(fault) if fault.disturbs());
+            after.disturbed |= matches!(action, Action::Answer(..));
+            (action, after)
+        }));
+    }
+    found
+}
+
+fn faulty(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
+    use Fault::{
+        AnswerLost, Crash, CrashAfterWrite, DeadlinePasses, Depose, Lag as Lags, PodDies, Refused, SecondDaemon,
+        Touched,
+    };
+    let mut found = Vec::new();
+    for fault in [Crash, CrashAfterWrite, Depose, AnswerLost, Refused, DeadlinePasses, SecondDaemon]
+        .into_iter()
+        .chain([Watch::Deployments, Watch::Records, Watch::Pods].map(Lags))
+        .chain(Track::ALL.into_iter().flat_map(|track| [PodDies(track), Touched(track)]))
+    {
+        found.extend(broken(world, fault, mind).map(|after| (Action::Fault(fault), after)));
+    }
+    for index in 0..2 {
+        for verdict in [Verdict::Empty, Verdict::Trapped] {
+            let after = answer(world, Which::First, index, verdict, mind);
+            found.extend(after.map(|after| (Action::Answer(Which::First, index, verdict), after)));
+        }
+    }
+    found
+}
+
+/// The world after an action, in canonical form.
+///
+/// # Errors
+/// The invariant that it breaks.
+pub fn finish(before: &World, action: Action, after: World, mind: &mut Mind) -> Result<World, Violation> {
+    let mut after = after;
+    judge::remember(before, action, &mut after, mind);
+    judge::check(before, action, &after, mind)?;
+    Ok(after.canonical(&mind.specs))
+}
+
+fn plan(world: &World, which: Which, mind: &mut Mind) -> Option<World> {
+    let daemon = world.daemon(which == Which::Second).filter(|daemon| is_free(daemon))?;
+    let mut after = *world;
+    let memory = after.daemon_mut(which == Which::Second);
+    let version = daemon.record.map_or(0, |stored| stored.version);
+    if let Some(deed) = memory.retry.take() {
+        memory.effect = Some(Effect::Write { deed, record: version });
+        return Some(after);
+    }
+    let sight = sight(world, which)?;
+    let mut decision = mind.think(sight).decision;
+    if let (Decision::Save { record, .. }, Some(DaemonMistake::ActsBeforeItRemembers)) =
+        (decision, mind.alterations.daemon)
+    {
+        let then = mind.think(Sight { record: Some(record), ..sight }).decision;
+        decision = if matches!(then, Decision::Write(_)) { then } else { decision };
+    }
+    match decision {
+        Decision::Rest => return None,
+        Decision::Save { record, rise } => {
+            let epoch = daemon.record.map_or(0, |stored| stored.epoch) + rise;
+            memory.effect = Some(Effect::Save { record, epoch, expected: version });
+        }
+        // A write of a daemon that is gone arrives before its successor plans its first one: calls are bounded, and a daemon
+        // needs longer to start. No guard could protect what depends on another Deployment.
+        Decision::Write(_) if world.late.is_some() => return None,
+        Decision::Write(deed) => memory.effect = Some(Effect::Write { deed, record: version }),
+        Decision::Ask { question } => {
+            let epoch = daemon.record.map_or(0, |stored| stored.epoch);
+            let identity = (epoch, mind.answers.identity(question));
+            if daemon.asking == Some(identity) {
+                return None;
+            }
+            memory.asking = Some(identity);
+            let place = memory.asked.iter().position(Option::is_none).unwrap_or(0);
+            memory.asked[place] = Some(Asked { epoch, question });
+        }
+    }
+    Some(after)
+}
+
+/// What is under way is carried out; the daemon hears of it, or takes it for failed.
+fn carry(world: &World, which: Which, heard: bool, mind: &Mind) -> Option<World> {
+    let mut after = *world;
+    let effect = after.daemon_mut(which == Which::Second).effect.take().filter(|_| exists(world, which))?;
+    let done = after.carry_out(effect);
+    let (stored, lags) = (after.record, after.lag.deployments.is_some());
+    let impatient = mind.alterations.daemon == Some(DaemonMistake::DoesNotReadItsWrites);
+    if done.is_err() || !heard {
+        return Some(after);
+    }
+    let memory = after.daemon_mut(which == Which::Second);
+    match effect {
+        Effect::Save { .. } => (memory.record, memory.shown) = (stored, false),
+        Effect::Write { deed: Deed::DeleteRecord, .. } => (memory.record, memory.shown) = (None, false),
+        Effect::Write { .. } => memory.expecting = lags && which == Which::First && !impatient,
+    }
+    Some(after)
+}
+
+fn exists(world: &World, which: Which) -> bool {
+    world.daemon(which == Which::Second).is_some()
+}
+
+fn answer(world: &World, which: Which, index: u8, verdict: Verdict, mind: &mut Mind) -> Option<World> {
+    let daemon = world.daemon(which == Which::Second).filter(|daemon| is_free(daemon))?;
+    let asked = daemon.asked[usize::from(index)]?;
+    let mut after = *world;
+    let memory = after.daemon_mut(which == Which::Second);
+    memory.asked[usize::from(index)] = None;
+    if daemon.asking == Some((asked.epoch, mind.answers.identity(asked.question))) {
+        memory.asking = None;
+    }
+    let Some(known) = daemon.record else { return Some(after) };
+    let in_time = asked.epoch == known.epoch || mind.alterations.daemon == Some(DaemonMistake::IgnoresEpochs);
+    if let Some((record, rise)) = mind.hear(known.record, asked.question, verdict, in_time) {
+        memory.effect = Some(Effect::Save { record, epoch: known.epoch + rise, expected: known.version });
+    }
+    Some(after)
+}
+
+fn controllers(world: &World, track: Track, mind: &Mind) -> Option<World> {
+    let mut after = *world;
+    let live = after.deployment_mut(track).as_mut().filter(|live| track == Track::Original || live.ours)?;
+    *live = controller::turn(*live, &mind.specs);
+    // What only history and names tell apart is the same.
+    (after.canonical(&mind.specs) != world.canonical(&mind.specs)).then_some(after)
+}
+
+fn pod(world: &World, track: Track, index: u8, mind: &Mind) -> Option<World> {
+    let mut after = *world;
+    let live = after.deployment_mut(track).as_mut()?;
+    let template = live.sets().get(usize::from(index))?.template;
+    let behaviour = mind.setting.behaviour(mind.specs.image_of_template(template));
+    *live = live.pod_moves(usize::from(index), behaviour)?;
+    Some(after)
+}
+
+fn land(world: &World) -> Option<World> {
+    let mut after = *world;
+    let effect = after.late.take()?;
+    let _ = after.carry_out(effect);
+    Some(after)
+}
+
+/// Time passes until the daemon wakes.
+fn wait(world: &World, mind: &mut Mind) -> Option<World> {
+    let mut after = *world;
+    is_free(&world.daemon).then_some(())?;
+    let millis = mind.think(sight(world, Which::First)?).wake.filter(|millis| *millis > 0)?;
+    pass(&mut after, millis, mind);
+    // A deadline that passes unseen is more than a delay.
+    after.disturbed |= world.lag.is_any();
+    if millis > LONGEST_LAG {
+        after.lag = Lag::default();
+    }
+    Some(after)
+}
+
+fn pass(world: &mut World, millis: i64, mind: &mut Mind) {
+    let mut records: Vec<&mut RecordId> = Vec::new();
+    records.extend(world.record.as_mut().map(|stored| &mut stored.record));
+    records.extend(world.lag.record.as_mut().and_then(Option::as_mut).map(|stored| &mut stored.record));
+    let mut questions: Vec<&mut u32> = Vec::new();
+    let mut effects: Vec<&mut Effect> = world.late.as_mut().into_iter().collect();
+    for daemon in [Some(&mut world.daemon), world.second.as_mut()].into_iter().flatten() {
+        records.extend(daemon.record.as_mut().map(|stored| &mut stored.record));
+        effects.extend(daemon.effect.as_mut());
+        questions.extend(daemon.asked.iter_mut().flatten().map(|asked| &mut asked.question));
+    }
+    for effect in effects {
+        if let Effect::Save { record, .. } = effect {
+            records.push(record);
+        }
+    }
+    records.into_iter().for_each(|record| *record = mind.records.later(*record, millis));
+    questions.into_iter().for_each(|question| *question = mind.answers.earlier(*question, millis));
+}
+
+fn broken(world: &World, fault: Fault, mind: &mut Mind) -> Option<World> {
+    let mut after = *world;
+    match fault {
+        Fault::Crash => restart(&mut after, mind),
+        Fault::CrashAfterWrite => {
+            world.daemon.effect?;
+            after = carry(world, Which::First, true, mind)?;
+            restart(&mut after, mind);
+        }
+        Fault::Depose => {
+            world.late.is_none().then_some(())?;
+            after.late = Some(world.daemon.effect?);
+            restart(&mut after, mind);
+        }
+        Fault::AnswerLost => {
+            let effect = world.daemon.effect?;
+            // Known, and left out: on what a lagging watch shows it goes on as if nothing had been written.
+            (world.lag.deployments.is_none() || matches!(effect, Effect::Save { .. })).then_some(())?;
+            after = carry(world, Which::First, false, mind)?;
+            if mind.alterations.daemon == Some(DaemonMistake::RetriesBlindly) {
+                after.daemon.retry = blind(effect);
+            }
+        }
+        Fault::Refused => match world.daemon.effect? {
+            Effect::Save { .. } => after.daemon.effect = None,
+            Effect::Write { .. } => return None,
+        },
+        Fault::Lag(watch) => lag(&mut after, watch)?,
+        Fault::DeadlinePasses => {
+            after = wait(world, mind)?;
+        }
+        Fault::PodDies(track) => *after.deployment_mut(track) = Some(world.deployment(track)?.pod_dies()?),
+        Fault::Touched(track) => after.deployment_mut(track).as_mut()?.generation += 1,
+        Fault::SecondDaemon => {
+            (mind.setting.two_daemons && world.second.is_none()).then_some(())?;
+            after.second = Some(Daemon::default());
+        }
+    }
+    (after != *world).then_some(after)
+}
+
+/// A daemon that was killed lists everything anew.
+fn restart(world: &mut World, mind: &Mind) {
+    world.daemon = Daemon::default();
+    world.lag = Lag::default();
+    if mind.alterations.daemon == Some(DaemonMistake::ForgetsAtRestart) {
+        world.record = None;
+    }
+}
+
+fn lag(world: &mut World, watch: Watch) -> Option<()> {
+    let (shown, crashed) = (world.shown(), world.crashed());
+    let (free, lag) = match watch {
+        Watch::Deployments => (world.lag.deployments.is_none(), Lag { deployments: Some(shown), ..world.lag }),
+        Watch::Records => (world.lag.record.is_none(), Lag { record: Some(world.record), ..world.lag }),
+        Watch::Pods => (world.lag.pods.is_none(), Lag { pods: Some(crashed), ..world.lag }),
+    };
+    world.lag = lag;
+    free.then_some(())
+}
+
+/// The same write without its guards.
+fn blind(effect: Effect) -> Option<Deed> {
+    match effect {
+        Effect::Write { deed: Deed::Patch { track, changes, .. }, .. } => {
+            Some(Deed::Patch { track, guard: Guard::default(), changes })
+        }
+        Effect::Write { deed, .. } => Some(deed),
+        Effect::Save { .. } => None,
+    }
+}
+
+/// Whether a daemon with nothing to do would plan again at once, for ever.
+///
+/// # Errors
+/// If it would.
+pub fn spins(world: &World, mind: &mut Mind) -> Result<(), Violation> {
+    let free = is_free(&world.daemon);
+    let wake = sight(world, Which::First).filter(|_| free).and_then(|sight| mind.think(sight).wake);
+    if wake.is_some_and(|millis| millis <= 0) {
+        let said = "nothing moves any more, but the daemon wakes at once, again and again".to_owned();
+        return Err(Violation { invariant: "I8", said });
+    }
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! The state of everything at one moment, small enough to be copied and hashed.
+
+use aviary_core::judge::Track;
+
+use crate::{
+    deed::Deed,
+    deployment::Deployment,
+    records::RecordId,
+    sight::{Deployments, Seen},
+    specs::SpecId,
+};
+
+/// A record as it is stored, remembered or seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stored {
+    /// Which one.
+    pub record: RecordId,
+    /// Its epoch.
+    pub epoch: u8,
+    /// Its resourceVersion.
+    pub version: u8,
+}
+
+/// What a daemon has under way; at most one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// A record is being stored in place of the one with the version `expected`; 0 means that there is none.
+    Save {
+        /// Which one.
+        record: RecordId,
+        /// Its epoch.
+        epoch: u8,
+        /// What it replaces.
+        expected: u8,
+    },
+    /// A write is being made, while the record is known at the version `record`.
+    Write {
+        /// Which one.
+        deed: Deed,
+        /// The version of the record as the daemon knows it.
+        record: u8,
+    },
+}
+
+/// A question that is being answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Asked {
+    /// When it was asked.
+    pub epoch: u8,
+    /// Which one.
+    pub question: u32,
+}
+
+/// What a daemon has in its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Daemon {
+    /// The record as it knows it.
+    pub record: Option<Stored>,
+    /// Whether the watch has shown that record.
+    pub shown: bool,
+    /// What is under way.
+    pub effect: Option<Effect>,
+    /// Whether it waits until the watch shows its last write.
+    pub expecting: bool,
+    /// The question that is being asked: epoch and identity.
+    pub asking: Option<(u8, u32)>,
+    /// What is still to be answered, oldest first.
+    pub asked: [Option<Asked>; 2],
+    /// With a planted mistake only: a write to be made again, whatever is there by then.
+    pub retry: Option<Deed>,
+}
+
+/// Watches that lag, by kind; what they show does not change until they catch up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Lag {
+    /// Deployments.
+    pub deployments: Option<Deployments>,
+    /// Records.
+    pub record: Option<Option<Stored>>,
+    /// Pods of the canary that crash.
+    pub pods: Option<u8>,
+}
+
+impl Lag {
+    /// Whether any watch lags.
+    #[must_use]
+    pub const fn is_any(&self) -> bool {
+        self.deployments.is_some() || self.record.is_some() || self.pods.is_some()
+    }
+}
+
+/// What is remembered of the past only to judge what happens next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Past {
+    /// Images that may become the primary's: accepted in the beginning, passed, or let through by an operator.
+    pub proven: u8,
+    /// Images that passed a check at the break-point.
+    pub passed: u8,
+    /// An operator lets the next change go direct.
+    pub bypass: bool,
+    /// The replicas that people asked for last.
+    pub wish: u8,
+    /// As many pods as have been available at once, up to N: fewer are an outage.
+    pub floor: u8,
+    /// Pods that may be missing: they died, people took them, or a rollback did.
+    pub excused: u8,
+    /// Pods that may be too many: people asked for them.
+    pub extra: u8,
+}
+
+/// Everything at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct World {
+    /// The Deployments, in the order of [`Track::ALL`].
+    pub deployments: [Option<Deployment>; 3],
+    /// The newest uid of a Deployment of each name.
+    pub uids: [u8; 3],
+    /// The template that the original had before, for an undo.
+    pub previous: Option<SpecId>,
+    /// The record.
+    pub record: Option<Stored>,
+    /// The newest resourceVersion of a record.
+    pub version: u8,
+    /// The daemon.
+    pub daemon: Daemon,
+    /// A second daemon that believes it is the only one.
+    pub second: Option<Daemon>,
+    /// Watches that lag; those of the first daemon.
+    pub lag: Lag,
+    /// A write of a daemon that is gone, still on its way.
+    pub late: Option<Effect>,
+    /// How many acts people may still do, and faults may still happen.
+    pub budget: (u8, u8),
+    /// What people did, as the acts' numbers, in order; 0 for none.
+    pub acts: [u8; 2],
+    /// Whether something happened that may change what becomes of the service.
+    pub disturbed: bool,
+    /// What is remembered to judge by.
+    pub past: Past,
+}
+
+impl World {
+    /// A Deployment.
+    #[must_use]
+    pub const fn deployment(&self, track: Track) -> Option<&Deployment> {
+        self.deployments[track as usize].as_ref()
+    }
+
+    /// A Deployment, or none.
+    pub const fn deployment_mut(&mut self, track: Track) -> &mut Option<Deployment> {
+        &mut self.deployments[track as usize]
+    }
+
+    /// What a watch that does not lag shows of the Deployments.
+    #[must_use]
+    pub fn shown(&self) -> Deployments {
+        self.deployments.map(|deployment| deployment.map(Seen::from))
+    }
+
+    /// Pods of the canary that crash.
+    #[must_use]
+    pub fn crashed(&self) -> u8 {
+        self.deployment(Track::Canary).map_or(0, Deployment::crashed)
+    }
+
+    /// The daemon of that number.
+    #[must_use]
+    pub fn daemon(&self, second: bool) -> Option<&Daemon> {
+        if second { self.second.as_ref() } else { Some(&self.daemon) }
+    }
+
+    /// The daemon of that number; the first where there is no second.
+    pub fn daemon_mut(&mut self, second: bool) -> &mut Daemon {
+        match &mut self.second {
+            Some(daemon) if second => daemon,
+            _ => &mut self.daemon,
+        }
+    }
+
+    /// A new uid for a Deployment of a track.
+    pub const fn new_uid(&mut self, track: Track) -> u8 {
+        self.uids[track as usize] += 1;
+        self.uids[track as usize]
+    }
+}
