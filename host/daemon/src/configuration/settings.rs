@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aviary_core::settings::Amount;
+use aviary_core::{record::REMEMBERED, settings::Amount};
 
 use super::{
     fault::Faults,
@@ -37,9 +37,7 @@ pub struct Checked {
 pub fn check(mut raw: Overrides, faults: &mut Faults) -> Checked {
     check_amounts(&raw, faults);
     check_durations(&raw, faults);
-    if let Some(passes) = raw.passes.as_ref().filter(|passes| passes.value == 0) {
-        passes.fault(faults, "is 0: a step needs at least 1 pass");
-    }
+    check_counts(&raw, faults);
     let analyzers = raw.analyzers.take().map(|analyzers| {
         if analyzers.value.is_empty() {
             analyzers.fault(faults, "is an empty list: name at least one policy, such as health");
@@ -69,6 +67,24 @@ fn check_amounts(raw: &Overrides, faults: &mut Faults) {
             point.fault(faults, "is 0%, so that nothing would be tested: write a share such as 50%");
         }
         _ => {}
+    }
+}
+
+/// What is forgotten cannot be counted: a step would wait for its passes until `longest-step`, and failures never be too many.
+fn check_counts(raw: &Overrides, faults: &mut Faults) {
+    let most = u32::try_from(REMEMBERED).unwrap_or(u32::MAX);
+    match &raw.passes {
+        Some(passes) if passes.value == 0 => passes.fault(faults, "is 0: a step needs at least 1 pass"),
+        Some(passes) if passes.value > most => passes.fault(
+            faults,
+            format!("is more than the {most} checks of a rollout that are remembered: choose 1 to {most}"),
+        ),
+        _ => {}
+    }
+    if let Some(failures) = raw.tolerated_failures.as_ref().filter(|failures| failures.value >= most) {
+        let message =
+            format!("is as many as the {most} checks of a rollout that are remembered: choose 0 to {}", most - 1);
+        failures.fault(faults, message);
     }
 }
 

@@ -130,6 +130,14 @@ fn values_out_of_bounds_are_said_with_a_good_one() {
         ),
         ("defaults: {passes: 0}", "1:20: defaults.passes: is 0: a step needs at least 1 pass"),
         (
+            "defaults: {passes: 65, longest-step: 2h}",
+            "1:20: defaults.passes: is more than the 64 checks of a rollout that are remembered: choose 1 to 64",
+        ),
+        (
+            "defaults: {tolerated-failures: 64}",
+            "1:32: defaults.tolerated-failures: is as many as the 64 checks of a rollout that are remembered: choose 0 to 63",
+        ),
+        (
             "defaults: {analyzers: []}",
             "1:23: defaults.analyzers: is an empty list: name at least one policy, such as health",
         ),
@@ -256,7 +264,7 @@ fn faults_of_services_are_said_all_at_once_in_the_order_of_the_file() {
 services:
   - name: Foo
     namespace: shop
-    passes: 1000
+    warm-up: 1h
   - namespace: shop.eu
   - {name: foo, namespace: shop}
   - {name: a.b-c.d, namespace: shop, progression: {policy: mine}, tolerated-failures: 2}
@@ -264,7 +272,7 @@ services:
   - just a name
 ";
     let said = "\
-/etc/aviary.yaml:3:5: services[0]: longest-step 1h leaves no time for warm-up 2m and 1000 checks every 30s: make it longer
+/etc/aviary.yaml:3:5: services[0]: longest-step 1h leaves no time for warm-up 1h and 3 checks every 30s: make it longer
 /etc/aviary.yaml:3:11: services[0].name: \"Foo\" is not a name in kubernetes: use up to 253 lowercase letters, digits and dashes, with a letter or digit at both ends
 /etc/aviary.yaml:6:5: services[1]: is about no Deployment: give the name of one, or names or selector for all that match
 /etc/aviary.yaml:6:16: services[1].namespace: \"shop.eu\" is not a name in kubernetes: use up to 63 lowercase letters, digits and dashes, with a letter or digit at both ends
