@@ -13,7 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     config_command::Config,
     control::{client::ask, protocol::Word},
-    default_socket, policy, report, run,
+    default_socket,
+    import::command::Import,
+    policy, report, run,
 };
 
 /// What is logged unless AVIARY_LOG says otherwise: what fails is told by Aviary itself, not by its libraries too.
@@ -54,6 +56,8 @@ enum Command {
     /// Write a policy of your own, and look at one
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Turn the canaries.yaml of the original Aviary, in Python, into a configuration of this one
+    Import(Import),
 }
 
 #[derive(Debug, Args)]
@@ -136,6 +140,7 @@ pub fn perform(arguments: Arguments) -> Result<()> {
         Command::Adopt(named) => tell(socket, Word::Adopt, &named),
         Command::Config(config) => config.perform(),
         Command::Policy(command) => policy::perform(command),
+        Command::Import(import) => import.perform(),
     }
 }
 

@@ -5,6 +5,7 @@ mod config_command;
 mod configuration;
 mod control;
 mod health;
+mod import;
 mod judging;
 mod policy;
 mod report;

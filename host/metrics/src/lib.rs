@@ -11,4 +11,4 @@ pub use client::{SetupFault, validate_address};
 pub use fetch::{Prometheus, QueryObserver, QueryResult, unasked};
 pub use question::{LONGEST_RANGE, MetricFault, SHORTEST_WINDOW, Scope, validate_metric};
 pub use settings::{ClientCertificate, Credentials, PrometheusSettings, Secret, TlsSettings};
-pub use template::TemplateFault;
+pub use template::{TemplateFault, placeholder_after};

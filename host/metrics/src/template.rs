@@ -186,19 +186,13 @@ impl<'a> Scanner<'a> {
             }
             if character == '\\' && quote != '`' {
                 self.copy(1 + self.rest[1..].chars().next().map_or(0, char::len_utf8));
-            } else if let Some((written, name)) = self.placeholder() {
+            } else if let Some((written, name)) = placeholder_after(&self.text, self.rest) {
                 self.hole(written, name, quote, regex)?;
             } else {
                 self.copy(character.len_utf8());
             }
         }
         Err(TemplateFault::Unclosed(quote))
-    }
-
-    /// A placeholder ahead, unless it is a group's name in a replacement or a character class of a regular expression.
-    fn placeholder(&self) -> Option<(&'a str, &'a str)> {
-        let group = ["$", r"\p", r"\P", r"\x"].iter().any(|prefix| self.text.ends_with(prefix));
-        if group && self.rest.starts_with('{') { None } else { placeholder_at(self.rest) }
     }
 
     fn hole(&mut self, written: &str, name: &str, quote: char, regex: bool) -> Result<(), TemplateFault> {
@@ -226,6 +220,14 @@ impl<'a> Scanner<'a> {
             self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
         }
     }
+}
+
+/// What would be a placeholder at the head of `rest`, known or not: as it is written, and its name. `before` is what stands
+/// before it in the string: a group's name in a replacement or a character class of a regular expression is none.
+#[must_use]
+pub fn placeholder_after<'a>(before: &str, rest: &'a str) -> Option<(&'a str, &'a str)> {
+    let group = ["$", r"\p", r"\P", r"\x"].iter().any(|prefix| before.ends_with(prefix));
+    if group && rest.starts_with('{') { None } else { placeholder_at(rest) }
 }
 
 /// `{name}` or `<<name>>` at the head of `text`: as it is written, and the name.

@@ -156,6 +156,17 @@ impl Daemon {
     }
 }
 
+/// What `aviary import` prints for the text of an original's file.
+#[must_use]
+pub fn imported(original: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("canaries.yaml");
+    fs::write(&file, original).unwrap();
+    let output = Command::new(program("aviary")).arg("import").arg(file).output().unwrap();
+    assert!(output.status.success(), "aviary import failed: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {

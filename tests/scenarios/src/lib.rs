@@ -22,7 +22,7 @@ mod world;
 
 pub use cluster::cluster;
 pub use configuration::Configuration;
-pub use daemon::Daemon;
+pub use daemon::{Daemon, imported};
 pub use figures::{figure, milliseconds};
 pub use local_cluster::Identity;
 pub use manifest::Manifest;

@@ -33,19 +33,30 @@ impl World {
     /// A new namespace with nothing in it; the daemon is not started yet.
     #[must_use]
     pub fn new(configuration: &Configuration) -> Self {
+        Self::configured(|namespace| configuration.text(namespace))
+    }
+
+    /// As [`World::new`], with the configuration file that is written for its namespace.
+    fn configured(text: impl FnOnce(&str) -> String) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let namespace = format!("shop-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         cluster().create_namespace(&namespace).unwrap();
         cluster().apply_rbac(&namespace).unwrap();
         let folder = tempfile::Builder::new().prefix("aviary-scenario-").tempdir().unwrap();
-        let daemon = Daemon::new(folder.path(), &configuration.text(&namespace));
+        let daemon = Daemon::new(folder.path(), &text(&namespace));
         Self { outsider: Outsider::of(&namespace), daemon, namespace, deployed: None, _folder: folder }
     }
 
     /// A service of 5 pods of worker:v1 that Aviary cares for, steady. Its manifest never names replicas.
     #[must_use]
     pub fn steady(configuration: &Configuration) -> Self {
-        let mut world = Self::new(configuration);
+        Self::steady_with(|namespace| configuration.text(namespace))
+    }
+
+    /// As [`World::steady`], with the configuration file that is written for its namespace.
+    #[must_use]
+    pub fn steady_with(configuration: impl FnOnce(&str) -> String) -> Self {
+        let mut world = Self::configured(configuration);
         world.deploy(&Manifest::new("worker:v1"));
         world.start();
         world

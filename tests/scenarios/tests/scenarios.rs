@@ -10,6 +10,7 @@ mod scenarios {
     mod changes;
     mod crashes;
     mod discovery;
+    mod imported;
     mod middle;
     mod numbers;
     mod operators;

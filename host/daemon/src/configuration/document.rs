@@ -60,6 +60,27 @@ impl Value {
     }
 }
 
+impl fmt::Display for Value {
+    /// On one line, as YAML writes it in flow style.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |items: Vec<String>| items.join(", ");
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::Integer(value) => write!(f, "{value}"),
+            Self::Decimal(value) => write!(f, "{value}"),
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Sequence(items) => {
+                write!(f, "[{}]", joined(items.iter().map(|item| item.value.to_string()).collect()))
+            }
+            Self::Mapping(entries) => {
+                let entry = |(key, node): &(Key, Node)| format!("{}: {}", key.name, node.value);
+                write!(f, "{{{}}}", joined(entries.iter().map(entry).collect()))
+            }
+        }
+    }
+}
+
 impl Node {
     /// An empty file.
     pub const fn nothing() -> Self {

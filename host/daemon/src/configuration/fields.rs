@@ -15,8 +15,6 @@ use super::{
 const ALIKE: f64 = 0.6;
 /// The most characters of a name that is compared with others.
 const LONGEST_SUGGESTED: usize = 64;
-/// How many names are compared with one.
-const MOST_SUGGESTED: usize = 1000;
 
 /// What can be read from a node; a fault is said and gives nothing.
 pub trait FromNode: Sized {
@@ -162,13 +160,23 @@ impl<'a> Fields<'a> {
 
     /// Ends the reading: every field that was not asked for is a fault. Says whether there was none at all.
     pub fn end(self) -> bool {
-        for (key, node) in self.entries.iter().filter(|(key, _)| !self.known.contains(&key.name.as_str())) {
+        for (key, node) in unasked(self.entries, &self.known) {
             let remedy = remedy(&key.name, &self.known);
             let message = format!("unknown field {}: {remedy}", said(&key.name));
             self.faults.push(Fault { place: Some(key.place), path: node.path.clone(), message });
         }
         self.faults.len() == self.faults_before
     }
+
+    /// Ends the reading where names are free: the fields that were not asked for, each with the name it may be meant to be.
+    pub fn rest(self) -> Vec<(Key, Node, Option<&'static str>)> {
+        let owned = |(key, node): &(Key, Node)| (key.clone(), node.clone(), nearest(&key.name, &self.known));
+        unasked(self.entries, &self.known).map(owned).collect()
+    }
+}
+
+fn unasked<'a>(entries: &'a [(Key, Node)], known: &[&str]) -> impl Iterator<Item = &'a (Key, Node)> {
+    entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str()))
 }
 
 fn remedy(name: &str, known: &[&'static str]) -> String {
@@ -191,7 +199,6 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     };
     known
         .iter()
-        .take(MOST_SUGGESTED)
         .map(|candidate| likeness(candidate))
         .filter(|(_, alike)| *alike >= ALIKE)
         .max_by(|one, other| one.1.total_cmp(&other.1))

@@ -1,14 +1,14 @@
 //! The configuration file: read strictly, validated as a whole, and every fault said with its place and the way out.
 
 mod changes;
-mod document;
+pub mod document;
 mod entry;
 mod fault;
-mod fields;
+pub mod fields;
 mod glob;
 mod layers;
 mod metrics;
-mod names;
+pub mod names;
 mod prometheus;
 mod raw;
 mod schema;
@@ -18,7 +18,7 @@ mod setting;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod units;
+pub mod units;
 mod values;
 mod which;
 
@@ -33,7 +33,7 @@ use aviary_metrics::PrometheusSettings;
 use fields::FromNode as _;
 
 pub use entry::{Entry, Which};
-pub use fault::Faults;
+pub use fault::{Fault, Faults, Place};
 pub use layers::{InForce, Layer, Policy, Source};
 pub use schema::schema;
 pub use selector::labels;
@@ -112,21 +112,30 @@ impl Configuration {
     }
 }
 
-/// The text of a file.
+/// The text of a configuration file.
 ///
 /// # Errors
-/// It cannot be read, is too large or no text.
+/// As [`read`].
 pub fn text_of(file: &Path) -> Result<String, Faults> {
-    let fault = |message: String| Faults::of_file(file, message);
-    let bytes = read(file).map_err(|error| fault(format!("cannot be read ({error}): name a readable file")))?;
+    read(file, "put what many services share into groups and patterns")
+}
+
+/// The text of a file; `smaller` says how one that is too large can be made smaller.
+///
+/// # Errors
+/// It cannot be read, is too large, or is no text.
+pub fn read(file: &Path, smaller: &str) -> Result<String, Faults> {
+    let bytes = start(file)
+        .map_err(|error| Faults::of_file(file, format!("cannot be read ({error}): name a readable file")))?;
     if bytes.len() > LARGEST {
-        return Err(fault("is larger than 1 MiB: put what many services share into groups and patterns".to_owned()));
+        return Err(Faults::of_file(file, format!("is larger than 1 MiB: {smaller}")));
     }
-    String::from_utf8(bytes).map_err(|error| fault(format!("is not a text ({error}): write it in UTF-8")))
+    String::from_utf8(bytes)
+        .map_err(|error| Faults::of_file(file, format!("is not a text ({error}): write it in UTF-8")))
 }
 
 /// The start of a file, enough to see that it is too large.
-fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+fn start(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::fs::File::open(file)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -21,6 +21,9 @@ use super::{
     which,
 };
 
+/// How many groups are compared with a name that is none.
+const MOST_SUGGESTED: usize = 100;
+
 /// Validates a whole file.
 pub fn configuration(raw: File, file: &Path, faults: &mut Faults) -> Configuration {
     let folder = file.parent().unwrap_or(Path::new(""));
@@ -63,7 +66,7 @@ impl Outer {
     fn group(&self, named: &Placed<String>, faults: &mut Faults) -> Option<&(Source, Checked)> {
         let found = self.groups.get(&named.value);
         if found.is_none() {
-            let known: Vec<&str> = self.groups.keys().map(String::as_str).collect();
+            let known: Vec<&str> = self.groups.keys().take(MOST_SUGGESTED).map(String::as_str).collect();
             let remedy = nearest(&named.value, &known).map_or_else(
                 || "write it into groups, or leave group out".to_owned(),
                 |nearest| format!("did you mean {nearest:?}?"),

@@ -12,6 +12,17 @@ use super::{
     schema::{Definitions, nullable},
 };
 
+impl FromNode for Node {
+    /// As it is, for who reads it otherwise.
+    fn from_node(node: &Node, _: &mut Faults) -> Option<Self> {
+        Some(node.clone())
+    }
+
+    fn schema(_: &mut Definitions) -> Json {
+        json!(true)
+    }
+}
+
 impl FromNode for String {
     fn from_node(node: &Node, faults: &mut Faults) -> Option<Self> {
         match &node.value {

@@ -76,11 +76,12 @@ fn glob(field: &Placed<String>, faults: &mut Faults) -> Option<Glob> {
 
 /// Checks that no pattern comes after one that takes all of its services.
 pub fn check_shadows(entries: &[Entry], faults: &mut Faults) {
-    let mut earlier: BTreeMap<&str, Vec<(&Entry, &Pattern)>> = BTreeMap::new();
+    let mut earlier: BTreeMap<Shape, Vec<(&Entry, &Pattern)>> = BTreeMap::new();
     for entry in entries {
         let Which::Matching(pattern) = &entry.which else { continue };
-        let before = earlier.entry(&entry.namespace).or_default();
-        match before.iter().find(|(_, first)| first.covers(pattern)) {
+        let shapes = wider(&entry.namespace, pattern);
+        let mut before = shapes.iter().filter_map(|shape| earlier.get(shape)).flatten();
+        match before.find(|(_, first)| first.covers(pattern)) {
             Some((first, _)) => {
                 let line = first.source.place.line;
                 let message = format!(
@@ -89,7 +90,18 @@ pub fn check_shadows(entries: &[Entry], faults: &mut Faults) {
                 );
                 faults.push(entry.source.fault(message));
             }
-            None => before.push((entry, pattern)),
+            None => earlier.entry(shapes[0].clone()).or_default().push((entry, pattern)),
         }
     }
+}
+
+/// A namespace, a pattern of names and a selector, empty for any; so that not all pairs need be compared.
+type Shape = (String, String, String);
+
+/// The shape of a pattern, and those of patterns that may cover it.
+fn wider(namespace: &str, pattern: &Pattern) -> [Shape; 4] {
+    let names = pattern.names.as_ref().map(Glob::text).filter(|names| *names != "*").unwrap_or_default();
+    let selector = pattern.selector.as_ref().map(ToString::to_string).unwrap_or_default();
+    let shape = |names: &str, selector: &str| (namespace.to_owned(), names.to_owned(), selector.to_owned());
+    [shape(names, &selector), shape("", &selector), shape(names, ""), shape("", "")]
 }

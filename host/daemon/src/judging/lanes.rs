@@ -1,8 +1,8 @@
 //! Who may call a policy when: one that takes long keeps nobody waiting but those who asked it.
 //!
 //! Calls run side by side in two lanes, first come, first served: as many quick ones as there are cores (at most 4), and
-//! one slow one. So at most 5 policies run at once, with at most 5 times the memory that one may have, and each has most of
-//! a core: its limit of time is not used up by others.
+//! one slow one. So at most 5 calls run at once, beside the trial of what is being dropped; they have at most 6 times the
+//! memory that one may have, and each has most of a core: its limit of time is not used up by others.
 //!
 //! A call is slow if the same policy was slow when it was last asked for the same service, or if the policy turned slow
 //! for another service and has not been quick for this one since. What is expected may change while a call waits, so it is

@@ -212,3 +212,52 @@ fn listed(names: &[String]) -> String {
     let shown = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn read(text: &str) -> Configuration {
+        let services = "services: [{ name: foo, namespace: shop }]";
+        Configuration::parse(&format!("{text}\n{services}"), Path::new("/etc/aviary.yaml"))
+            .unwrap_or_else(|faults| panic!("{faults}"))
+    }
+
+    #[test]
+    fn what_takes_a_restart_is_said_unless_the_command_line_decides_it() {
+        let options = |listen: Option<&str>| Options {
+            config: "/etc/aviary.yaml".into(),
+            policies: None,
+            socket: Some("/run/aviary.sock".into()),
+            listen: listen.and_then(|address| address.parse().ok()),
+        };
+        let after = read("socket: other.sock\nlisten: 127.0.0.1:9090\npolicies: { folder: policies }");
+        let changes = |listen| {
+            let fixed = |configuration| Fixed::of(&options(listen), configuration);
+            fixed(&read("")).changes(&fixed(&after))
+        };
+        let folder = "policies.folder none -> /etc/policies";
+        assert_eq!(changes(None), ["listen none -> 127.0.0.1:9090", folder]);
+        assert_eq!(changes(Some("127.0.0.1:8080")), [folder]);
+    }
+
+    #[test]
+    fn what_the_file_says_besides_services_is_told() {
+        let (near, far) =
+            (read("prometheus: { url: 'http://near:9090' }"), read("prometheus: { url: 'http://far:9090' }"));
+        let patient = read("prometheus: { url: 'http://far:9090', timeout: 20s }");
+        assert_eq!(file_changes(&near, &near), [""; 0]);
+        assert_eq!(file_changes(&near, &far), ["prometheus http://near:9090 -> http://far:9090"]);
+        assert_eq!(file_changes(&far, &patient), ["prometheus is asked in another way"]);
+        assert_eq!(file_changes(&far, &read("")), ["prometheus http://far:9090 -> none"]);
+    }
+
+    #[test]
+    fn of_many_services_a_few_are_named() {
+        let names = |count: usize| (0..count).map(|number| format!("shop/{number}")).collect::<Vec<_>>();
+        assert_eq!(listed(&names(3)), "shop/0, shop/1, shop/2");
+        assert_eq!(listed(&names(1000)), "shop/0, shop/1, shop/2 and 997 more");
+    }
+}

@@ -139,6 +139,7 @@ impl Daemon {
             return Fate::Comes;
         };
         let words = if *cared.settings == *settings { Vec::new() } else { cared.in_force.changes(&in_force) };
+        self.judges.telemetry.judging.expect(&settings);
         (cared.settings, cared.in_force) = (settings, in_force);
         if words.is_empty() {
             return Fate::Same;

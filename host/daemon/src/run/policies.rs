@@ -1,6 +1,9 @@
 //! The policies: those that the configuration needs, and what is dropped, refused or removed meanwhile.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 use aviary_cluster::ServiceKey;
@@ -54,11 +57,13 @@ pub fn load_policies(folder: Option<PathBuf>, configuration: &Configuration, fil
 /// As [`load_policies`].
 pub fn accept(policies: &Policies, configuration: &Configuration, file: &Path) -> Result<(), Faults> {
     let mut faults = Faults::new(file);
-    for entry in &configuration.entries {
-        for (kind, choice, source) in choices(entry) {
-            if let Err(error) = policies.validate(kind, &choice.name, &choice.parameters) {
-                faults.push(source.fault(error.to_string()));
-            }
+    // Many entries choose the same: each choice is asked about once.
+    let mut said = BTreeMap::new();
+    for (kind, choice, source) in configuration.entries.iter().flat_map(choices) {
+        let asked = (kind, choice.name.as_str(), choice.parameters.to_string());
+        let ask = || policies.validate(kind, &choice.name, &choice.parameters).err();
+        if let Some(error) = said.entry(asked).or_insert_with(ask) {
+            faults.push(source.fault(error.to_string()));
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(faults) }

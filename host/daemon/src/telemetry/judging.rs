@@ -111,7 +111,7 @@ impl Judging {
     }
 
     /// What may be counted of the policies of a service.
-    pub(super) fn expect(&self, settings: &Settings) {
+    pub fn expect(&self, settings: &Settings) {
         for outcome in OUTCOMES {
             drop(self.checks.get_or_create(&OutcomeLabels { outcome: outcome.to_string() }));
             for analyzer in &settings.analyzers {

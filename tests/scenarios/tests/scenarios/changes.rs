@@ -1,5 +1,7 @@
 //! Changes that need no canary, and those that do without looking like it.
 
+use std::time::Instant;
+
 use scenarios::{Configuration, Manifest, World};
 use serde_json::{Value, json};
 
@@ -16,14 +18,28 @@ fn direct(world: &World, count: usize) -> String {
     world.events("Direct").join("\n")
 }
 
+/// The first change of a service: its limit of memory.
+pub(super) fn resources_go_direct(world: &World) {
+    world.apply(&Manifest::new("worker:v1").memory("96Mi"));
+    let said = direct(world, 1);
+    assert!(said.contains("/resources/limits/memory"), "{said}");
+    assert_eq!(primary(world)["resources"]["limits"]["memory"], "96Mi");
+}
+
+/// A service that rolled its primary so often, and no canary.
+pub(super) fn only_the_primary_rolled(world: &World, since: Instant, times: usize) {
+    let story = world.outsider.story_since(since);
+    assert_eq!(story.of_track("canary").count(), 0, "no canary");
+    assert_eq!(story.started(since), 5 * times, "the primary rolled {times} times:\n{}", story.listed());
+    story.never_fewer_available_than(5);
+    story.never_more_pods_for_long_than(7);
+}
+
 #[test]
 fn scenario_06_a_change_without_an_image_goes_direct_and_is_seen_as_what_it_is() {
     let world = World::steady(&Configuration::default());
     let since = world.now();
-    world.apply(&Manifest::new("worker:v1").memory("96Mi"));
-    let said = direct(&world, 1);
-    assert!(said.contains("/resources/limits/memory"), "{said}");
-    assert_eq!(primary(&world)["resources"]["limits"]["memory"], "96Mi");
+    resources_go_direct(&world);
 
     let both = [("GROUP", "shop"), ("BATCH", "10")];
     world.apply(&Manifest::new("worker:v1").memory("96Mi").env(&both));
@@ -39,11 +55,7 @@ fn scenario_06_a_change_without_an_image_goes_direct_and_is_seen_as_what_it_is()
     assert!(said.contains("GROUP"), "{said}");
     assert_eq!(primary(&world)["env"], json!([{ "name": "BATCH", "value": "10" }]));
 
-    let story = world.outsider.story_since(since);
-    assert_eq!(story.of_track("canary").count(), 0, "no canary");
-    assert_eq!(story.started(since), 15, "the primary rolled three times:\n{}", story.listed());
-    story.never_fewer_available_than(5);
-    story.never_more_pods_for_long_than(7);
+    only_the_primary_rolled(&world, since, 3);
 }
 
 #[test]
@@ -63,7 +75,11 @@ fn scenario_06_a_sidecar_is_a_new_image() {
 
 #[test]
 fn scenario_07_scaling_and_restarting_a_steady_service_is_transparent() {
-    let world = World::steady(&Configuration::default());
+    scaled_and_restarted(&World::steady(&Configuration::default()));
+}
+
+/// A steady service is scaled from 5 to 9 and to 2, then restarted.
+pub(super) fn scaled_and_restarted(world: &World) {
     let since = world.now();
     world.ci(&["scale", "deployment", "foo", "--replicas=9"], None);
     world.wait("9 pods", 30, |status| status["replicas"] == 9 && status["tracks"]["primary"]["available"] == 9);

@@ -1,19 +1,26 @@
 //! Images that work and images that do not.
 
+use std::time::Duration;
+
 use scenarios::{Configuration, Manifest, World, figure, milliseconds};
 use serde_json::{Value, json};
 
 #[test]
 fn scenario_02_a_working_image_is_promoted_step_by_step() {
     let configuration = Configuration::default().with("break-point", "50%");
-    let world = World::steady(&configuration);
+    let (first, whole) = promoted_step_by_step(&World::steady(&configuration));
+    figure("02", "new image to first canary pod", &milliseconds(first), "ms");
+    figure("02", "new image to promoted, 3 steps", &milliseconds(whole), "ms");
+}
+
+/// Steps of 20 % of 5 pods up to 50 %: how long it took to the first canary pod, and to the end.
+pub(super) fn promoted_step_by_step(world: &World) -> (Duration, Duration) {
     let since = world.now();
     world.apply(&Manifest::new("worker:v2"));
     world.wait("a first canary pod", 30, |status| status["tracks"]["canary"]["pods"] == 1);
     let first = world.outsider.story().of_track("canary").map(|pod| pod.first).min().unwrap();
-    figure("02", "new image to first canary pod", &milliseconds(first - since), "ms");
     let status = world.wait_for_ending("promoted", "worker:v2", 120);
-    figure("02", "new image to promoted, 3 steps", &milliseconds(since.elapsed()), "ms");
+    let whole = since.elapsed();
     assert_eq!(status["images"]["accepted"], "worker:v2");
     world.wait_for_available(5);
 
@@ -31,10 +38,11 @@ fn scenario_02_a_working_image_is_promoted_step_by_step() {
     for reason in ["Step1Ready", "Step1Passed", "Step2Started", "Promoting", "Promoted"] {
         assert!(!world.events(reason).is_empty(), "no event {reason}\n{}", world.told());
     }
+    (first - since, whole)
 }
 
 /// Rolled back: the reason, after what must hold then.
-fn rolled_back(world: &World, image: &str, seconds: u64) -> String {
+pub(super) fn rolled_back(world: &World, image: &str, seconds: u64) -> String {
     let since = world.now();
     world.apply(&Manifest::new(image));
     let status = world.wait_for_ending("rolled-back", image, seconds);
@@ -59,11 +67,16 @@ fn rolled_back(world: &World, image: &str, seconds: u64) -> String {
 
 #[test]
 fn scenario_03_an_image_that_exits_is_rolled_back_and_not_tried_in_a_loop() {
-    let world = World::steady(&Configuration::default());
+    let took = exits_and_is_not_tried_in_a_loop(&World::steady(&Configuration::default()));
+    figure("03", "image that exits to rolled back", &milliseconds(took), "ms");
+}
+
+/// How long it took until it was rolled back.
+pub(super) fn exits_and_is_not_tried_in_a_loop(world: &World) -> Duration {
     let template = world.get("deployment", "foo")["spec"]["template"].clone();
     let since = world.now();
-    let reason = rolled_back(&world, "worker:exits", 60);
-    figure("03", "image that exits to rolled back", &milliseconds(since.elapsed()), "ms");
+    let reason = rolled_back(world, "worker:exits", 60);
+    let took = since.elapsed();
     assert!(reason.contains("restart") || reason.contains("CrashLoopBackOff"), "{reason}");
     assert!(world.outsider.story().of_track("canary").all(|pod| pod.restarts <= 2), "no third start");
     assert_eq!(world.get("deployment", "foo")["spec"]["template"], template, "the template as it was");
@@ -80,6 +93,7 @@ fn scenario_03_an_image_that_exits_is_rolled_back_and_not_tried_in_a_loop() {
     let story = world.outsider.story_since(again);
     assert_eq!(story.canary_sizes().iter().max().copied().unwrap_or(0), 0, "no canary for what was rejected");
     assert!(story.of("foo").count() <= 4, "not rewritten in a loop: {:?}", story.deployments);
+    took
 }
 
 #[test]
