@@ -37,7 +37,9 @@ impl Daemon {
         self.places.set(key, cared.is_adopting());
         let (client, version, key, effects) =
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
+        let turn = self.writing.clone();
         tokio::spawn(async move {
+            let _turn = turn.acquire().await;
             let result = save_record(&client, &key, record.text(), version.as_deref()).await;
             let _ = effects.send(Box::new(Done::Saved { key, record, notes, asked_by, result })).await;
         });
@@ -48,7 +50,9 @@ impl Daemon {
         cared.busy = true;
         let (client, version, key, effects) =
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
+        let turn = self.writing.clone();
         tokio::spawn(async move {
+            let _turn = turn.acquire().await;
             let result = perform(&client, &key, &write, version.as_deref()).await;
             let _ = effects.send(Box::new(Done::Acted { key, write, reason, result })).await;
         });
@@ -70,7 +74,9 @@ impl Daemon {
         cared.busy = true;
         let (client, version, key, effects) =
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
+        let turn = self.writing.clone();
         tokio::spawn(async move {
+            let _turn = turn.acquire().await;
             let result = aviary_cluster::delete_record(&client, &key, version.as_deref()).await;
             let _ = effects.send(Box::new(Done::Readopted { key, asked_by, result })).await;
         });

@@ -82,6 +82,8 @@ struct Daemon {
     effects: mpsc::Sender<Box<Done>>,
     /// A new configuration may have as many events as there are services.
     announcing: Arc<Semaphore>,
+    /// Each write under way has a connection of its own, which costs its set-up and its memory.
+    writing: Arc<Semaphore>,
     started: Timestamp,
     policy_notices: Vec<String>,
     left_behind: BTreeSet<ServiceKey>,

@@ -32,6 +32,8 @@ use crate::{
 
 /// How many events are written at once.
 const EVENTS_AT_ONCE: usize = 8;
+/// How many records and Deployments are written at the same time.
+const WRITES_AT_ONCE: usize = 16;
 
 /// What the command line says; it goes before the configuration.
 #[derive(Debug, Clone)]
@@ -95,6 +97,7 @@ pub async fn run(options: Options) -> Result<()> {
         cluster: cluster_sender,
         effects,
         announcing: Arc::new(Semaphore::new(EVENTS_AT_ONCE)),
+        writing: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
         started,
         policy_notices: Vec::new(),
         left_behind: Default::default(),
