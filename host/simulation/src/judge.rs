@@ -59,7 +59,11 @@ pub fn remember(before: &World, action: Action, after: &mut World, mind: &mut Mi
     let new = standing(after, mind);
     match action {
         Action::Act(act) => remember_act(before, act, after, mind.setting.replicas),
-        Action::Fault(Fault::PodDies(_)) => after.past.excused += 1,
+        // It is missing until it is replaced, even where fewer are wanted by now.
+        Action::Fault(Fault::PodDies(_)) => {
+            after.past.excused += 1;
+            after.past.extra += 1;
+        }
         Action::Fault(Fault::SecondDaemon) => {
             after.past.excused += TWO_DAEMONS;
             after.past.extra += TWO_DAEMONS;

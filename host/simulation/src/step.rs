@@ -316,6 +316,8 @@ fn restart(world: &mut World, mind: &Mind) {
 }
 
 fn lag(world: &mut World, watch: Watch) -> Option<()> {
+    // A late write arrives before its daemon's successor lists.
+    world.late.is_none().then_some(())?;
     let (shown, crashed) = (world.shown(), world.crashed());
     let (free, lag) = match watch {
         Watch::Deployments => (world.lag.deployments.is_none(), Lag { deployments: Some(shown), ..world.lag }),

@@ -117,7 +117,8 @@ fn first_pods(context: &Context<'_>) -> u32 {
 /// A primary that is to take another spec rolls with its own surge, for which the walk must leave room; without surge it
 /// misses a pod, so the walk must miss none.
 fn make_room(context: &Context<'_>, original: &Workload) -> Option<Plan> {
-    let beside = context.record.replicas.saturating_sub(original.replicas());
+    let serving = original.replicas().min(context.available(Track::Original));
+    let beside = context.record.replicas.saturating_sub(serving);
     let primary = context.view.primary.as_ref()?;
     let surge = context.sizes().surge > 0;
     let most = if surge { beside } else { 0 };
