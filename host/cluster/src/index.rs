@@ -71,8 +71,6 @@ pub enum Expectation {
     Version {
         /// Which Deployment.
         track: Track,
-        /// Its uid.
-        uid: String,
         /// Its `metadata.resourceVersion` after the write.
         resource_version: String,
     },
@@ -202,11 +200,10 @@ impl Index {
     pub fn caught_up(&self, key: &ServiceKey, expectation: &Expectation) -> bool {
         match expectation {
             Expectation::Gone { track, uid } => self.workload(key, *track).is_none_or(|workload| workload.uid != *uid),
-            Expectation::Version { track, uid, resource_version } => {
-                // What was just created is waited for; what was there and is gone was deleted meanwhile.
-                self.workload(key, *track).is_some_and(|workload| {
-                    workload.uid != *uid || number(&workload.resource_version) >= number(resource_version)
-                })
+            Expectation::Version { track, resource_version } => {
+                // What was deleted since is told by the version up to which everything was heard.
+                let shown = self.kept(key, *track).map(Kept::version);
+                shown.max(self.heard.get(&key.namespace).copied()) >= Some(number(resource_version))
             }
         }
     }

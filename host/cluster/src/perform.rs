@@ -86,9 +86,8 @@ async fn delete(
 }
 
 fn written(track: Track, object: DynamicObject) -> Written {
-    let uid = object.metadata.uid.clone().unwrap_or_default();
     let resource_version = object.metadata.resource_version.clone().unwrap_or_default();
-    let expectation = Expectation::Version { track, uid, resource_version };
+    let expectation = Expectation::Version { track, resource_version };
     // What cannot be read here cannot be read from the watch either, which says so.
     Written { expectation, deployment: deployment(object).ok().map(Box::new) }
 }

@@ -53,10 +53,11 @@ fn scaled(uid: &Value, from: u32, to: i32) -> Value {
 async fn a_copy_is_created_once() {
     let world = World::new(cluster()).await;
     let created = create(&world, Track::Primary, manifest("foo-primary", 0)).await.unwrap().unwrap();
-    let Expectation::Version { track, uid, resource_version } = created.expectation else { panic!("{created:?}") };
-    assert_eq!(created.deployment.unwrap().workload.resource_version, resource_version);
+    let Expectation::Version { track, resource_version } = created.expectation else { panic!("{created:?}") };
+    let answered = created.deployment.unwrap().workload;
+    assert_eq!(answered.resource_version, resource_version);
     let object = world.object("deployment", "foo-primary");
-    assert_eq!((track, json!(uid)), (Track::Primary, object["metadata"]["uid"].clone()));
+    assert_eq!((track, json!(answered.uid)), (Track::Primary, object["metadata"]["uid"].clone()));
     assert!(!resource_version.is_empty());
     assert_eq!(object["metadata"]["managedFields"][0]["manager"], "aviary");
 
@@ -186,13 +187,12 @@ async fn what_is_written_is_seen() {
     // What the write answered is what the watch tells, the controller's own fields apart.
     let seen = watching.index.view(&key).and_then(|view| view.canary).unwrap();
     let answered = created.deployment.unwrap().workload;
-    assert_eq!((seen.spec, seen.uid, seen.labels), (answered.spec, answered.uid, answered.labels));
+    assert_eq!((seen.spec, &seen.uid, seen.labels), (answered.spec, &answered.uid, answered.labels));
     let version = save_record(&world.client, &key, "{}".into(), None).await.unwrap();
     let stored = |index: &aviary_cluster::Index| index.record(&key).is_some_and(|r| r.resource_version == version);
     watching.until("our own record", SOON, stored).await;
 
-    let Expectation::Version { uid, .. } = created.expectation else { panic!("{:?}", created.expectation) };
-    let delete = Write::Delete { track: Track::Canary, uid };
+    let delete = Write::Delete { track: Track::Canary, uid: answered.uid };
     let gone = perform(&world.client, &key, &delete, None).await.unwrap().unwrap();
     watching.until("no canary", SOON, |index| index.caught_up(&key, &gone.expectation)).await;
     delete_record(&world.client, &key, None).await.unwrap();

@@ -216,20 +216,24 @@ fn a_failure_is_told_until_the_next_list_and_missing_rights_until_they_are_there
 
 #[test]
 fn our_own_writes_are_waited_for() {
-    let version = |uid: &str, resource_version: &str| Expectation::Version {
+    let version = |resource_version: &str| Expectation::Version {
         track: Track::Primary,
-        uid: uid.into(),
         resource_version: resource_version.into(),
     };
     let gone = |uid: &str| Expectation::Gone { track: Track::Primary, uid: uid.into() };
     let mut index = listed();
     let caught_up = |index: &Index, expectation| index.caught_up(&key("foo"), &expectation);
-    assert!(!caught_up(&index, version("u", "1")), "a copy that was just created is not seen yet");
+    assert!(!caught_up(&index, version("1")), "a copy that was just created is not seen yet");
     assert!(caught_up(&index, gone("u")));
     index.apply(ClusterInput::Applied(deployment_at("foo-primary", "u", "9")));
-    assert!(caught_up(&index, version("u", "9")) && caught_up(&index, version("u", "8")));
-    assert!(!caught_up(&index, version("u", "10")), "versions are numbers, not words");
-    assert!(caught_up(&index, version("another", "10")), "what we wrote to is gone");
+    assert!(caught_up(&index, version("9")) && caught_up(&index, version("8")));
+    assert!(!caught_up(&index, version("10")), "versions are numbers, not words");
+    assert!(!caught_up(&index, version("11")), "what has the name still is what was there before our own");
+    index.apply(ClusterInput::Applied(deployment_at("other", "o", "10")));
+    assert!(caught_up(&index, version("10")), "what was heard is in the order of versions");
+    index.apply(deleted_at(Kind::Deployment, "foo-primary", "12"));
+    assert!(caught_up(&index, version("11")), "what we wrote is gone again");
+    index.apply(ClusterInput::Applied(deployment_at("foo-primary", "u", "13")));
     assert!(!caught_up(&index, gone("u")));
     assert!(caught_up(&index, gone("another")));
 }
@@ -250,7 +254,7 @@ fn an_answer_to_our_own_write_is_seen_before_the_watch_tells_it() {
     let mut index = listed();
     assert_eq!(index.written(answered("foo", "u", "7")), [], "right after a list nobody knows what is newer");
     index.apply(ClusterInput::Applied(deployment_at("foo", "u", "5")));
-    let expected = Expectation::Version { track: Track::Original, uid: "u".into(), resource_version: "7".into() };
+    let expected = Expectation::Version { track: Track::Original, resource_version: "7".into() };
     assert!(!index.caught_up(&key("foo"), &expected));
     assert_eq!(index.written(answered("foo", "u", "7")), [key("foo")]);
     assert!(index.caught_up(&key("foo"), &expected));

@@ -17,8 +17,9 @@ use tokio::sync::oneshot;
 
 use crate::{configuration::InForce, status::Standing, telemetry::Tracked};
 
-/// How long our own write is waited for in the watch; after that the guards of the next one must do.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long our own write is waited for in the watch: longer than a watch lives, even one whose connection is dead (50 s), so
+/// that it was opened anew meanwhile. To plan without having seen it could take away pods that nobody else has.
+const PATIENCE: Duration = Duration::from_secs(75);
 /// The longest wait after failures in a row.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// So often in a row the same write may be planned before somebody is taken to undo it.

@@ -12,7 +12,7 @@ fn drop_in(world: &World, name: &str, content: &[u8]) {
 
 /// A service whose canary of 1 is checked on and on: its steps need more passes than anybody waits for.
 fn under_watch() -> World {
-    let configuration = Configuration::default().with("passes", 500).with("longest-step", "1h");
+    let configuration = Configuration::default().with("passes", 64).with("longest-step", "1h");
     let world = World::steady(&configuration);
     world.apply(&Manifest::new("worker:v2"));
     wait_for_passes(&world, 2);
@@ -102,7 +102,7 @@ fn scenario_12_a_policy_that_a_team_wrote_outside_this_workspace_decides() {
     // A limit that the errors of the bad version never reach: the built-in analyzer has nothing against it.
     let errors = json!({ "name": "errors", "series": "worker_errors_total{namespace=\"{namespace}\",pod=~\"{pods}\"}",
         "kind": "counter", "better": "lower", "max": 1000, "window": "5s" });
-    let world = World::steady(&Configuration::default().with("passes", 500).with("metrics", json!([errors])));
+    let world = World::steady(&Configuration::default().with("passes", 64).with("metrics", json!([errors])));
     world.apply(&Manifest::new("worker:errors"));
     wait_for_passes(&world, 2);
     drop_in(&world, "threshold", &fs::read(&file).unwrap());
