@@ -24,7 +24,8 @@ test: ## run every test there is
 	@tests/run
 
 explore: ## explore the core against a model of the cluster, crashes and people
-	@cargo run --locked --release --quiet --workspace --bin explore -- $(EXPLORE)
+	@cargo build --locked --release --quiet --package aviary-simulation --bin explore
+	@exec target/release/explore $(EXPLORE)
 
 programs: policies
 	@cargo build --locked --workspace --bins
