@@ -43,9 +43,8 @@ impl Daemon {
     fn go_on(&mut self, key: &ServiceKey) {
         self.follow(key);
         let may_adopt = self.places.is_free();
-        let Some(view) = self.services.contains_key(key).then(|| self.index.view(key)).flatten() else { return };
         let Some(cared) = self.services.get_mut(key) else { return };
-        if cared.busy {
+        if cared.busy || !self.index.is_listed(&key.namespace) {
             return;
         }
         if !may_adopt && cared.record().is_none() {
@@ -56,7 +55,8 @@ impl Daemon {
         if cared.wake.is_some() || self.answered(key) || self.commanded(key) {
             return;
         }
-        let Some(cared) = self.services.get_mut(key) else { return };
+        // Its specs are parsed for it: only where there is something to plan.
+        let (Some(view), Some(cared)) = (self.index.view(key), self.services.get_mut(key)) else { return };
         let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
         let service = Service { namespace, name, view: &view, record: &cared.state, may_adopt };
         let plan = plan(&service, &cared.settings, now);
