@@ -2,13 +2,14 @@
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
+use http::{Request, Response};
 use kube::{
     Client, Config,
-    client::ClientBuilder,
+    client::{Body, ClientBuilder},
     config::{KubeConfigOptions, Kubeconfig},
 };
 use thiserror::Error;
-use tower::timeout::TimeoutLayer;
+use tower::{BoxError, Layer as _, Service, timeout::TimeoutLayer};
 
 use crate::{
     calls::{CallObserver, Observing},
@@ -76,6 +77,16 @@ fn client_of(mut config: Config, version: &str, observer: Arc<dyn CallObserver>)
     let builder = ClientBuilder::try_from(config).map_err(ConnectError::Client)?;
     // Outermost, so that a call that takes too long is told too.
     Ok(builder.with_layer(&TimeoutLayer::new(CALL_LIMIT)).with_layer(&Observing(observer)).build())
+}
+
+/// Makes a client of something that answers in an API server's place, with the same limits; within a runtime of tokio.
+pub fn connect_to<S>(service: S, observer: Arc<dyn CallObserver>) -> Client
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError> + Send + Sync,
+{
+    Client::new(Observing(observer).layer(TimeoutLayer::new(CALL_LIMIT).layer(service)), "default")
 }
 
 /// Runs one call within [`CALL_LIMIT`].

@@ -14,7 +14,7 @@ mod reduce;
 mod watches;
 
 pub use calls::{Call, CallObserver};
-pub use client::{CALL_LIMIT, ConnectError, connect, connect_with};
+pub use client::{CALL_LIMIT, ConnectError, connect, connect_to, connect_with};
 pub use error::WriteError;
 pub use events::{Announcement, publish};
 pub use index::{Expectation, Index};

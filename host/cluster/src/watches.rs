@@ -1,9 +1,6 @@
 //! The watches: one task for each kind and namespace, which tells what it sees and goes on trying when it sees nothing.
 
-use std::{
-    fmt::Debug,
-    time::{Duration, Instant},
-};
+use std::{fmt::Debug, time::Duration};
 
 use aviary_core::view::MANAGED_BY_LABEL;
 use futures::{StreamExt as _, stream::BoxStream};
@@ -18,7 +15,7 @@ use kube::{
     runtime::watcher::{self, Config, Event, watcher},
 };
 use serde::de::DeserializeOwned;
-use tokio::{sync::mpsc::Sender, task::JoinSet};
+use tokio::{sync::mpsc::Sender, task::JoinSet, time::Instant};
 use tracing::warn;
 
 use crate::{

@@ -11,6 +11,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
+    clock::Clock,
     config_command::Config,
     control::{client::ask, protocol::Word},
     default_socket,
@@ -164,7 +165,7 @@ fn show(socket: &std::path::Path, status: &Status) -> Result<()> {
         let answer = ask(socket, Word::Status, status.service.as_deref())?;
         let text = match status.output {
             Output::Json => serde_json::to_string(&answer)? + "\n",
-            Output::Text => report::status(&answer, status.service.is_some(), run::now()),
+            Output::Text => report::status(&answer, status.service.is_some(), Clock::Wall.now()),
         };
         if status.watch && status.output == Output::Text {
             print("\u{1b}[H\u{1b}[2J")?;

@@ -1,6 +1,7 @@
 //! The binary `aviary`.
 
 mod arguments;
+mod clock;
 mod config_command;
 mod configuration;
 mod control;

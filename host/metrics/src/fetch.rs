@@ -9,13 +9,14 @@ use std::{
 use aviary_core::{
     judge::{MetricObservation, MetricStatus},
     settings::{MetricSettings, MetricSource},
+    time::Timestamp,
 };
 use futures::{StreamExt, stream};
 
 use crate::{
     answer::{self, Answer},
     client::{AskFault, Authorization, Http, SetupFault},
-    question::{LONGEST_RANGE, Scope, question},
+    question::{LONGEST_RANGE, Question, Scope, question},
     settings::PrometheusSettings,
 };
 
@@ -44,15 +45,60 @@ impl QueryObserver for () {
     fn queried(&self, _: QueryResult, _: Duration) {}
 }
 
+/// What is asked of a Prometheus for one metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The metric.
+    pub metric: &'a MetricSettings,
+    /// Whose samples are wanted, none later than its `now`.
+    pub scope: &'a Scope,
+    /// The time of the first sample that is wanted.
+    pub since: Timestamp,
+    /// The time between two points, where a query is evaluated.
+    pub step: Option<Duration>,
+}
+
+/// Answers in Prometheus' place, where there is none.
+pub trait StandIn: Send + Sync + 'static {
+    /// The body of a successful answer, as Prometheus writes it.
+    ///
+    /// # Errors
+    /// Why there is none, one sentence.
+    fn answer(&self, asked: &Asked<'_>) -> Result<Vec<u8>, String>;
+}
+
+/// Who is asked.
+enum Source {
+    Http(Box<Http>),
+    StandIn(Box<dyn StandIn>),
+}
+
 /// A Prometheus, or what speaks like one.
 pub struct Prometheus {
-    http: Http,
+    source: Source,
     observer: Arc<dyn QueryObserver>,
+}
+
+impl Source {
+    /// Where it is, without credentials.
+    fn address(&self) -> &str {
+        match self {
+            Self::Http(http) => http.address(),
+            Self::StandIn(_) => "(simulated)",
+        }
+    }
+
+    async fn authorization(&self) -> Result<Authorization, String> {
+        match self {
+            Self::Http(http) => http.authorization().await,
+            Self::StandIn(_) => Ok(Authorization::None),
+        }
+    }
 }
 
 impl fmt::Debug for Prometheus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prometheus").field("http", &self.http).finish_non_exhaustive()
+        f.debug_struct("Prometheus").field("at", &self.source.address()).finish_non_exhaustive()
     }
 }
 
@@ -62,7 +108,16 @@ impl Prometheus {
     /// # Errors
     /// The address, a certificate or a key is of no use.
     pub fn new(settings: PrometheusSettings) -> Result<Self, SetupFault> {
-        Http::new(settings).map(|http| Self { http, observer: Arc::new(()) })
+        Http::new(settings).map(|http| Self::of(Source::Http(Box::new(http))))
+    }
+
+    /// One whose questions another answers.
+    pub fn played_by(stand_in: impl StandIn) -> Self {
+        Self::of(Source::StandIn(Box::new(stand_in)))
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, observer: Arc::new(()) }
     }
 
     /// With somebody who hears of its queries.
@@ -79,7 +134,7 @@ impl Prometheus {
         if metrics.is_empty() {
             return Vec::new();
         }
-        let authorization = self.http.authorization().await;
+        let authorization = self.source.authorization().await;
         // Collected first: a closure over borrows within the stream would keep the whole from being `Send`.
         let asked: Vec<_> = metrics.iter().map(|metric| self.observe(metric, scope, authorization.as_ref())).collect();
         stream::iter(asked).buffered(AT_ONCE).collect().await
@@ -95,7 +150,7 @@ impl Prometheus {
             Ok(authorization) => self.answer(metric, scope, authorization).await,
             Err(fault) => Err(fault.clone()),
         };
-        let address = self.http.address();
+        let address = self.source.address();
         observation(metric, answer.map_err(|fault| format!("prometheus at {address}: {fault}")))
     }
 
@@ -127,7 +182,13 @@ impl Prometheus {
             return Ok(Answer { series: Vec::new(), cut: 0 });
         };
         let begun = Instant::now();
-        let body = self.http.ask(&question, authorization).await;
+        let body = match &self.source {
+            Source::Http(http) => http.ask(&question, authorization).await,
+            Source::StandIn(stand_in) => {
+                let Question { since, step, .. } = question;
+                stand_in.answer(&Asked { metric, scope, since, step }).map_err(AskFault::Other)
+            }
+        };
         let answer = body.and_then(|body| answer::read(&body, scope).map_err(AskFault::Other));
         self.observer.queried(result_of(&answer), begun.elapsed());
         answer
@@ -166,5 +227,59 @@ fn observation(metric: &MetricSettings, answer: Result<Answer, String>) -> Metri
         status,
         series: answer.series,
         series_cut: answer.cut,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aviary_core::judge::{Better, MetricKind, Track};
+
+    use super::*;
+
+    /// Knows one pod, whose samples it has from the first time that it is asked for.
+    struct OnePod;
+
+    impl StandIn for OnePod {
+        fn answer(&self, asked: &Asked<'_>) -> Result<Vec<u8>, String> {
+            match asked.step {
+                Some(_) => Err("it evaluates nothing".to_owned()),
+                None => Ok(format!(
+                    r#"{{"data":{{"resultType":"matrix","result":[{{"metric":{{"pod":"c1"}},"values":[[{},"7"]]}}]}}}}"#,
+                    asked.since.0 / 1000
+                )
+                .into_bytes()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_answers_is_read_as_prometheus_answer_is() {
+        let metric = |source, kind| MetricSettings {
+            name: "m".to_owned(),
+            unit: String::new(),
+            source,
+            kind,
+            better: Better::Neither,
+            min: None,
+            max: None,
+            window: Duration::from_secs(60),
+            parameters: serde_json::json!({}),
+        };
+        let metrics = [
+            metric(MetricSource::Series(r#"foo{pod=~"{pods}"}"#.to_owned()), MetricKind::Counter),
+            metric(MetricSource::Query("up".to_owned()), MetricKind::Evaluated),
+        ];
+        let scope = Scope {
+            namespace: "shop".to_owned(),
+            service: "foo".to_owned(),
+            pods: vec![("c1".to_owned(), Track::Canary)],
+            rollout_started: Timestamp(1_000_000),
+            now: Timestamp(1_060_000),
+        };
+        let observed = Prometheus::played_by(OnePod).fetch(&metrics, &scope).await;
+        let [series] = observed[0].series.as_slice() else { panic!("one series") };
+        assert_eq!((series.track, series.times.as_slice()), (Some(Track::Canary), &[Timestamp(700_000)][..]));
+        let fault = "prometheus at (simulated): it evaluates nothing";
+        assert_eq!(observed[1].status, MetricStatus::Error(fault.to_owned()));
     }
 }

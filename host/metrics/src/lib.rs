@@ -8,7 +8,7 @@ mod settings;
 mod template;
 
 pub use client::{SetupFault, validate_address};
-pub use fetch::{Prometheus, QueryObserver, QueryResult, unasked};
+pub use fetch::{Asked, Prometheus, QueryObserver, QueryResult, StandIn, unasked};
 pub use question::{LONGEST_RANGE, MetricFault, SHORTEST_WINDOW, Scope, validate_metric};
 pub use settings::{ClientCertificate, Credentials, PrometheusSettings, Secret, TlsSettings};
 pub use template::{TemplateFault, placeholder_after};

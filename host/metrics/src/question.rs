@@ -105,6 +105,10 @@ pub fn validate_metric(metric: &MetricSettings) -> Result<(), MetricFault> {
 /// One POST to Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Question {
+    /// The time of the first sample that is wanted; that of the last is the scope's.
+    pub(crate) since: Timestamp,
+    /// The time between two points of an evaluated query.
+    pub(crate) step: Option<Duration>,
     pub(crate) path: &'static str,
     pub(crate) form: Vec<(&'static str, String)>,
 }
@@ -130,7 +134,11 @@ pub(crate) fn question(
     let range = range(metric.window, scope).min(longest.max(metric.window));
     Ok(Some(match metric.source {
         MetricSource::Series(_) => {
-            instant(format!("{}[{}s]", template.render(&values).trim(), whole_seconds(range)), scope.now)
+            let seconds = whole_seconds(range);
+            Question {
+                since: before(scope.now, seconds),
+                ..instant(format!("{}[{seconds}s]", template.render(&values).trim()), scope.now)
+            }
         }
         MetricSource::Query(_) => evaluated(template.render(&values), range, scope.now),
         MetricSource::Condition(_) => instant(condition(&template, &values), scope.now),
@@ -203,16 +211,20 @@ const fn whole_seconds(duration: Duration) -> u64 {
 }
 
 fn instant(query: String, now: Timestamp) -> Question {
-    Question { path: "api/v1/query", form: vec![("query", query), ("time", seconds(now))] }
+    Question { since: now, step: None, path: "api/v1/query", form: vec![("query", query), ("time", seconds(now))] }
 }
 
 /// A range query whose last point is `now`.
 fn evaluated(query: String, range: Duration, now: Timestamp) -> Question {
     let step = whole_seconds((range / POINTS).max(FINEST_STEP));
     let past = whole_seconds(range) / step * step;
-    let start = Timestamp(now.0.saturating_sub_unsigned(past * 1000));
+    let start = before(now, past);
     let form = vec![("query", query), ("start", seconds(start)), ("end", seconds(now)), ("step", format!("{step}s"))];
-    Question { path: "api/v1/query_range", form }
+    Question { since: start, step: Some(Duration::from_secs(step)), path: "api/v1/query_range", form }
+}
+
+fn before(now: Timestamp, seconds: u64) -> Timestamp {
+    Timestamp(now.0.saturating_sub_unsigned(seconds * 1000))
 }
 
 fn seconds(time: Timestamp) -> String {

@@ -15,7 +15,6 @@ use tracing::{info, warn};
 use super::{
     Daemon, Options,
     discovery::Fate,
-    now,
     reading::{Good, Reading},
 };
 use crate::configuration::Configuration;
@@ -118,7 +117,7 @@ impl Daemon {
     fn refuse(&mut self, faults: String) {
         let text = format!("the configuration file is refused and the one before stays in force: {faults}");
         self.say_of_itself(&Note::warning("ConfigurationRefused", text));
-        self.configured.refused = Some((now(), faults));
+        self.configured.refused = Some((self.clock.now(), faults));
     }
 
     fn take_over(&mut self, good: Good) {
@@ -156,7 +155,7 @@ impl Daemon {
             if was_refused { "the configuration file is good again" } else { "the configuration file was read again" };
         let note = Note::normal("ConfigurationChanged", format!("{file}; it changes: {}", changes.join("; ")));
         self.say_of_itself(&note);
-        (self.configured.digest, self.configured.loaded, self.configured.changes) = (digest, now(), changes);
+        (self.configured.digest, self.configured.loaded, self.configured.changes) = (digest, self.clock.now(), changes);
     }
 
     /// Every service that is there or could be, under the new configuration; what that changes, in words.

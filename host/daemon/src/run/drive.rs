@@ -17,7 +17,6 @@ use super::{
     Daemon,
     cared::{Cared, Waiting},
     effects::Done,
-    now,
 };
 use crate::{
     control::{protocol::Word, server::Asked},
@@ -50,7 +49,7 @@ impl Daemon {
         if !may_adopt && cared.record().is_none() {
             self.places.wait(key);
         }
-        let now = now();
+        let now = self.clock.now();
         cared.wake = cared.held_until(key, &self.index, now);
         if cared.wake.is_some() || self.answered(key) || self.commanded(key) {
             return;
@@ -70,17 +69,17 @@ impl Daemon {
         if let Some(record) = plan.record {
             self.save(key, *record, plan.notes, None);
         } else if let Some(write) = plan.act {
-            if cared.count(&write, now()) {
+            if cared.count(&write, self.clock.now()) {
                 self.act(key, write, plan.reason);
             } else {
-                cared.wake = cared.held_until(key, &self.index, now());
+                cared.wake = cared.held_until(key, &self.index, self.clock.now());
             }
         } else if let Some(question) = plan.question
             && cared.asking.as_ref() != Some(&question.identity())
             && let Some(original) = &view.original
         {
             if let Question::Classify { digest, .. } = &question {
-                cared.tracked.sees(digest, now());
+                cared.tracked.sees(digest, self.clock.now());
             }
             self.ask(key, question, Spec::of(&original.spec));
         }
@@ -90,7 +89,7 @@ impl Daemon {
     fn answered(&mut self, key: &ServiceKey) -> bool {
         let Some(cared) = self.services.get_mut(key) else { return false };
         while let Some(answer) = cared.answers.pop_front() {
-            let changed = cared.record().and_then(|record| answered(record, &cared.settings, answer, now()));
+            let changed = cared.record().and_then(|record| answered(record, &cared.settings, answer, self.clock.now()));
             if let Some((record, notes)) = changed {
                 self.save(key, record, notes, None);
                 return true;
@@ -109,7 +108,7 @@ impl Daemon {
                     self.readopt(key, waiting);
                     return true;
                 }
-                Some(record) => commanded(record, waiting.command, now()),
+                Some(record) => commanded(record, waiting.command, self.clock.now()),
             };
             match outcome {
                 Ok((record, note)) => {
@@ -171,7 +170,7 @@ impl Daemon {
         (cared.busy, cared.begins) = (false, false);
         match result {
             Ok(version) => {
-                cared.stored(record, version, asked_by.is_some(), now());
+                cared.stored(record, version, asked_by.is_some(), self.clock.now());
                 self.say(key, notes);
                 if let Some(waiting) = asked_by {
                     let said = notes.first().map(|note| note.text.clone()).unwrap_or_default();
@@ -179,7 +178,7 @@ impl Daemon {
                 }
             }
             Err(error) => {
-                cared.failed(format!("its record was not stored: {error}"), now());
+                cared.failed(format!("its record was not stored: {error}"), self.clock.now());
                 if let Some(waiting) = asked_by {
                     let _ = waiting.answer.send(Err(format!("{key}: not done, its record was not stored: {error}")));
                 }
@@ -194,17 +193,17 @@ impl Daemon {
         cared.busy = false;
         match result {
             Ok(Some(written)) => {
-                cared.wrote(write, now());
-                cared.expecting = Some((written.expectation, now()));
+                cared.wrote(write, self.clock.now());
+                cared.expecting = Some((written.expectation, self.clock.now()));
                 written.deployment.map(|deployment| self.index.written(*deployment));
             }
             Ok(None) => {
-                cared.wrote(write, now());
+                cared.wrote(write, self.clock.now());
                 cared.forget();
             }
             Err(error) => {
                 warn!(service = %key, %error, "a write was not made");
-                cared.failed(error.to_string(), now());
+                cared.failed(error.to_string(), self.clock.now());
             }
         }
         self.drive(key);

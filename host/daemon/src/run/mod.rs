@@ -37,6 +37,7 @@ use self::{
     reading::Reading,
 };
 use crate::{
+    clock::Clock,
     configuration::Configuration,
     control::{protocol::Word, server::Asked},
     health::Readiness,
@@ -66,7 +67,8 @@ enum Input {
 }
 
 /// The state of the daemon.
-struct Daemon {
+pub struct Daemon {
+    clock: Clock,
     client: Client,
     judges: Judges,
     index: Index,
@@ -167,7 +169,7 @@ impl Daemon {
     }
 
     fn tick(&mut self) {
-        let now = now();
+        let now = self.clock.now();
         let due = self.alarms.due(now);
         for key in due {
             self.drive(&key);
@@ -175,7 +177,7 @@ impl Daemon {
     }
 
     fn next_wake(&self) -> Option<Duration> {
-        Some(self.alarms.next()?.since(now()))
+        Some(self.alarms.next()?.since(self.clock.now()))
     }
 
     fn tell_readiness(&self) {
@@ -232,10 +234,4 @@ impl Daemon {
             }
         }
     }
-}
-
-/// The time as the core knows it.
-pub fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -4,7 +4,7 @@ use aviary_cluster::{Announcement, ServiceKey, publish};
 use aviary_core::plan::{Level, Note};
 use tracing::{info, warn};
 
-use super::{Daemon, now};
+use super::Daemon;
 
 impl Daemon {
     pub(super) fn say(&self, key: &ServiceKey, notes: &[Note]) {
@@ -28,7 +28,7 @@ impl Daemon {
             return;
         };
         let warning = note.level == Level::Warning;
-        let said = Announcement { reason: note.code.clone(), note: note.text.clone(), warning, at: now() };
+        let said = Announcement { reason: note.code.clone(), note: note.text.clone(), warning, at: self.clock.now() };
         let (client, key, turn) = (self.client.clone(), key.clone(), self.announcing.clone());
         tokio::spawn(async move {
             let _turn = turn.acquire().await;

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Result;
-use aviary_cluster::{ServiceKey, connect};
+use aviary_cluster::{Client, ServiceKey, connect};
+use aviary_policy::Notice;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{Semaphore, mpsc, watch},
@@ -17,14 +18,14 @@ use super::{
     cared::Cared,
     configured::{Configured, Fixed},
     discovery::Own,
-    now,
     places::Places,
     policies::{self, load_policies},
-    reading::{self, Good, Reader},
+    reading::{self, Good, Reader, Reading},
 };
 use crate::{
+    clock::Clock,
     configuration::Configuration,
-    control::server::Socket,
+    control::server::{Asked, Socket},
     health::{self, Readiness},
     judging::{Judges, Lanes},
     telemetry::Telemetry,
@@ -48,12 +49,49 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
 }
 
+/// What a daemon is made of: its time, whom it speaks with, and what it was told.
+pub struct Parts {
+    /// What time it is.
+    pub clock: Clock,
+    /// The API server.
+    pub client: Client,
+    /// Who answers the core's questions.
+    pub judges: Judges,
+    /// What is known of the configuration file.
+    pub configured: Configured,
+    /// What it says.
+    pub configuration: Arc<Configuration>,
+    /// Aviary's own Deployment.
+    pub own: Own,
+}
+
+/// The ends at which a daemon is spoken to; it ends when `stop` says so, or is dropped.
+pub struct Ends {
+    /// What operators ask.
+    pub asked: mpsc::Sender<Asked>,
+    /// What the policy folder brings.
+    pub policies: mpsc::Sender<Vec<Notice>>,
+    /// What the configuration file says by now.
+    pub read: mpsc::Sender<Reading>,
+    /// Whether it does its work.
+    pub readiness: watch::Receiver<Readiness>,
+    /// Whether it is to end.
+    pub stop: watch::Sender<bool>,
+}
+
+/// A daemon that can run, and what it hears.
+pub struct Assembled {
+    daemon: Daemon,
+    inputs: Inputs,
+}
+
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// Everything that keeps the daemon from starting, each with its place and the way out.
 pub async fn run(options: Options) -> Result<()> {
-    let (started, telemetry) = (now(), Telemetry::new(now()));
+    let clock = Clock::Wall;
+    let telemetry = Telemetry::new(clock.now(), clock);
     let policies = |configuration: &Configuration| {
         load_policies(Fixed::of(&options, configuration).policies, configuration, &options.config)
     };
@@ -62,35 +100,47 @@ pub async fn run(options: Options) -> Result<()> {
     let fixed = Fixed::of(&options, &configuration);
     let socket = Socket::bind(&fixed.socket)?;
     let client = connect(env!("CARGO_PKG_VERSION"), telemetry.clone()).await?;
+    info!(services = configuration.entries.len(), version = env!("CARGO_PKG_VERSION"), "aviary runs");
+    telemetry.judging.refuses(policies.problems().len());
+    let lanes = Arc::new(Lanes::of_this_machine());
+    let judges = Judges { clock, policies: policies.clone(), lanes, prometheus, telemetry: telemetry.clone() };
+    let configured = Configured::new(options, fixed.clone(), digest, clock.now());
+    let own = Own::of_environment();
+    let (daemon, ends) = assemble(Parts { clock, client, judges, configured, configuration, own });
+    let mut tasks = JoinSet::new();
+    tasks.spawn(socket.serve(ends.asked));
+    if let Some(address) = fixed.listen {
+        health::serve(address, ends.readiness, telemetry, &mut tasks).await?;
+    }
+    let _file_watcher = reading::follow(reader, ends.read)?;
+    let _folder_watcher = fixed.policies.map(|folder| policies::follow(folder, policies, ends.policies)).transpose()?;
+    stop_at_signals(ends.stop)?;
+    daemon.run().await?;
+    info!("aviary stops; what it cares for serves on");
+    Ok(())
+}
 
+/// Puts a daemon together; it watches, and does the rest when it is run.
+pub fn assemble(parts: Parts) -> (Assembled, Ends) {
+    let Parts { clock, client, judges, configured, configuration, own } = parts;
     let (cluster_sender, cluster) = mpsc::channel(1024);
     let (effects, done) = mpsc::channel(1024);
     let (asked_sender, asked) = mpsc::channel(16);
-    let (notices_sender, notices) = mpsc::channel(16);
+    let (notices_sender, policies) = mpsc::channel(16);
+    let (read_sender, read) = mpsc::channel(1);
     let not_ready = vec!["the watches have not started yet".to_owned()];
     let (readiness, told) = watch::channel(Readiness { not_ready, remark: None });
-    let mut tasks = JoinSet::new();
-    tasks.spawn(socket.serve(asked_sender));
-    if let Some(address) = fixed.listen {
-        health::serve(address, told, telemetry.clone(), &mut tasks).await?;
-    }
-    let (read_sender, read) = mpsc::channel(1);
-    let _file_watcher = reading::follow(reader, read_sender)?;
-    let _folder_watcher =
-        fixed.policies.clone().map(|folder| policies::follow(folder, policies.clone(), notices_sender)).transpose()?;
-    info!(services = configuration.entries.len(), version = env!("CARGO_PKG_VERSION"), "aviary runs");
-    telemetry.judging.refuses(policies.problems().len());
-    let services = cared(&configuration, &telemetry);
-    let judges = Judges { policies, lanes: Arc::new(Lanes::of_this_machine()), prometheus, telemetry };
-    let namespaces = configuration.namespaces();
+    let (stop_sender, stop) = watch::channel(false);
+    let (services, namespaces) = (cared(&configuration, &judges.telemetry), configuration.namespaces());
     let mut daemon = Daemon {
+        clock,
         client,
         judges,
         index: Default::default(),
-        configured: Configured::new(options, fixed, digest, started),
+        configured,
         configuration,
         services,
-        own: Own::of_environment(),
+        own,
         alarms: Alarms::default(),
         places: Places::default(),
         watches: BTreeMap::new(),
@@ -98,15 +148,26 @@ pub async fn run(options: Options) -> Result<()> {
         effects,
         announcing: Arc::new(Semaphore::new(EVENTS_AT_ONCE)),
         writing: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
-        started,
+        started: clock.now(),
         policy_notices: Vec::new(),
         left_behind: Default::default(),
         readiness,
     };
     namespaces.iter().for_each(|namespace| daemon.watch(namespace));
-    daemon.run(Inputs { cluster, done, asked, policies: notices, read, stop: stop_signal()? }).await?;
-    info!("aviary stops; what it cares for serves on");
-    Ok(())
+    let inputs = Inputs { cluster, done, asked, policies, read, stop };
+    let ends =
+        Ends { asked: asked_sender, policies: notices_sender, read: read_sender, readiness: told, stop: stop_sender };
+    (Assembled { daemon, inputs }, ends)
+}
+
+impl Assembled {
+    /// Runs until it is told to end.
+    ///
+    /// # Errors
+    /// Those of the daemon's own task.
+    pub async fn run(self) -> Result<()> {
+        self.daemon.run(self.inputs).await
+    }
 }
 
 fn cared(configuration: &Configuration, telemetry: &Arc<Telemetry>) -> BTreeMap<ServiceKey, Cared> {
@@ -119,15 +180,14 @@ fn cared(configuration: &Configuration, telemetry: &Arc<Telemetry>) -> BTreeMap<
     configuration.named().filter_map(one).collect()
 }
 
-fn stop_signal() -> Result<watch::Receiver<bool>> {
-    let (sender, receiver) = watch::channel(false);
+fn stop_at_signals(stop: watch::Sender<bool>) -> Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        let _ = sender.send(true);
+        let _ = stop.send(true);
     });
-    Ok(receiver)
+    Ok(())
 }

@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 
 use super::{Durations, Telemetry, quick, seconds};
-use crate::run::now;
+use crate::clock::Clock;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -34,6 +34,7 @@ struct WatchLabels {
 /// Calls to the API server, and the watches.
 #[derive(Debug)]
 pub struct Api {
+    clock: Clock,
     requests: Family<RequestLabels, Counter>,
     durations: Durations<DurationLabels>,
     opened: Family<WatchLabels, Gauge>,
@@ -41,8 +42,9 @@ pub struct Api {
 }
 
 impl Api {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(super) fn register(registry: &mut Registry, clock: Clock) -> Self {
         let api = Self {
+            clock,
             requests: Family::default(),
             durations: Family::new_with_constructor(quick),
             opened: Family::default(),
@@ -94,7 +96,7 @@ impl Api {
 
     fn opened(&self, namespace: &str, resource: &'static str) {
         let labels = WatchLabels { namespace: namespace.to_owned(), resource };
-        self.opened.get_or_create(&labels).set(now().0.div_euclid(1000));
+        self.opened.get_or_create(&labels).set(self.clock.now().0.div_euclid(1000));
     }
 }
 

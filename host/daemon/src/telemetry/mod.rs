@@ -24,6 +24,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::clock::Clock;
+
 use self::{api::Api, judging::Judging, own::Own, services::Services};
 
 pub use tracked::Tracked;
@@ -50,12 +52,12 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Nothing counted yet, of a daemon that started at `started`.
-    pub fn new(started: Timestamp) -> Arc<Self> {
+    pub fn new(started: Timestamp, clock: Clock) -> Arc<Self> {
         let mut registry = Registry::default();
         process::register(&mut registry, started);
         let aviary = registry.sub_registry_with_prefix("aviary");
         let (services, judging) = (Services::register(aviary), Judging::register(aviary));
-        let (api, own) = (Api::register(aviary), Own::register(aviary));
+        let (api, own) = (Api::register(aviary, clock), Own::register(aviary));
         Arc::new(Self { registry, services, judging, api, own })
     }
 

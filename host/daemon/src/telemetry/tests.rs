@@ -19,7 +19,7 @@ use aviary_policy::{Answer, Notice, Spent, Trap};
 use serde_json::{Value, json};
 
 use super::{Telemetry, Tracked};
-use crate::configuration::Configuration;
+use crate::{clock::Clock, configuration::Configuration};
 
 const START: Timestamp = Timestamp(0);
 
@@ -105,7 +105,7 @@ fn answer(result: Result<(), Trap>) -> Answer<()> {
 
 /// Everything that is counted has happened once, and a paused rollout is under way.
 fn everything_happened() -> (Arc<Telemetry>, Tracked) {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     let mut tracked = telemetry.track(&key("worker"), &settings());
     tracked.stands(None, true);
     let paused = json!({"paused": {"by": "host", "at": 120_000, "reason": "why"}});

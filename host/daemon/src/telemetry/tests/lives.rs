@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_service_without_a_rollout_has_no_series_of_its_own() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     let mut services = Vec::new();
     let mut track = |name: &str| {
         let mut tracked = telemetry.track(&key(name), &settings());
@@ -22,7 +22,7 @@ fn a_service_without_a_rollout_has_no_series_of_its_own() {
 
 #[test]
 fn the_series_of_a_rollout_go_when_it_ends() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     let mut tracked = telemetry.track(&key("worker"), &settings());
     tracked.stands(Some(&canary(json!({"step": 2}))), false);
     let of_rollout = |name: &str| value(&telemetry, &format!(r#"{name}{{namespace="shop",service="worker"}}"#));
@@ -55,7 +55,7 @@ fn a_service_that_leaves_in_the_middle_of_a_rollout_leaves_nothing() {
 
 #[test]
 fn what_alerts_count_is_there_at_0_before_it_happens() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     let _tracked = telemetry.track(&key("worker"), &settings());
     telemetry.api.watching("shop");
     for series in [
@@ -86,7 +86,7 @@ fn a_rollback_is_counted_once_with_its_cause() {
         (rolling_back(held.clone(), "rolled-back"), held, false, None),
     ];
     for (before, after, by_operator, cause) in table {
-        let telemetry = Telemetry::new(START);
+        let telemetry = Telemetry::new(START, Clock::Wall);
         let mut tracked = telemetry.track(&key("worker"), &settings());
         tracked.stored(Some(&before), &rolling_back(after, "rolled-back"), by_operator, at(160));
         let counted: Vec<String> = page(&telemetry)
@@ -100,7 +100,7 @@ fn a_rollback_is_counted_once_with_its_cause() {
 
 #[test]
 fn a_candidate_that_is_superseded_is_no_rollback() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     let mut tracked = telemetry.track(&key("worker"), &settings());
     tracked.stored(Some(&canary(json!({}))), &rolling_back(json!({}), "superseded"), false, at(160));
     assert!(page(&telemetry).iter().all(|line| !line.starts_with("aviary_rollbacks") || line.ends_with(" 0")));
@@ -108,7 +108,7 @@ fn a_candidate_that_is_superseded_is_no_rollback() {
 
 #[test]
 fn an_ending_is_counted_when_the_record_remembers_it() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     let mut tracked = telemetry.track(&key("worker"), &settings());
     let before = canary(json!({}));
     let mut after = steady();
@@ -126,7 +126,7 @@ fn took(telemetry: &Telemetry, phase: &str) -> (Option<f64>, Option<f64>) {
 
 #[test]
 fn phases_are_timed_when_they_end() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     let mut tracked = telemetry.track(&key("worker"), &settings());
     let (first, second) = (canary(json!({})), canary(json!({"started": 130_000})));
     tracked.stored(None, &Record::new("worker", "uid", spec("worker:v1"), 5), false, at(10));
@@ -145,7 +145,7 @@ fn phases_are_timed_when_they_end() {
 
 #[test]
 fn after_a_restart_only_what_the_record_dates_is_timed() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     let mut tracked = telemetry.track(&key("worker"), &settings());
     tracked.stands(Some(&steady().into_phase(Phase::Releasing)), false);
     tracked.stored(None, &steady(), false, at(90));
@@ -157,7 +157,7 @@ fn after_a_restart_only_what_the_record_dates_is_timed() {
 
 #[test]
 fn the_canary_is_timed_from_the_first_sight_of_its_spec_to_its_first_pod() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     let mut tracked = telemetry.track(&key("worker"), &settings());
     let count = || value(&telemetry, "aviary_canary_start_seconds_count");
     tracked.sees(&spec("worker:v1").digest(), at(1));
@@ -174,7 +174,7 @@ fn the_canary_is_timed_from_the_first_sight_of_its_spec_to_its_first_pod() {
 
 #[test]
 fn a_refused_configuration_shows_until_it_is_good_again() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     let shown = || {
         let reloads = |outcome: &str| format!(r#"aviary_configuration_reloads_total{{outcome="{outcome}"}}"#);
         let of = |series: &str| value(&telemetry, series);
@@ -189,7 +189,7 @@ fn a_refused_configuration_shows_until_it_is_good_again() {
 
 #[test]
 fn a_namespace_that_is_not_watched_any_more_leaves_no_watch_to_grow_stale() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     telemetry.api.watching("shop");
     telemetry.api.watching("billing");
     telemetry.api.forget("shop");
@@ -199,7 +199,7 @@ fn a_namespace_that_is_not_watched_any_more_leaves_no_watch_to_grow_stale() {
 
 #[test]
 fn a_trap_is_counted_by_its_kind() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     telemetry.judging.ask(|| answer(Ok(())));
     telemetry.judging.ask(|| answer(Err(Trap::Time { limit: "1 s".to_owned() })));
     let calls = |result: &str| {
@@ -212,7 +212,7 @@ fn a_trap_is_counted_by_its_kind() {
 
 #[test]
 fn watches_are_counted_but_not_timed_and_tell_when_they_were_opened() {
-    let telemetry = Telemetry::new(START);
+    let telemetry = Telemetry::new(START, Clock::Wall);
     let watch = |status| {
         let call = Call { verb: "watch", resource: "pods", namespace: Some("shop".to_owned()) };
         telemetry.called(&call, status, Duration::from_secs(1));
