@@ -72,7 +72,7 @@ pub struct SpecEntry {
     /// Whether it has the annotation of a restart.
     pub restarted: bool,
     surge: Amount,
-    unavailable: u8,
+    unavailable: Amount,
 }
 
 impl SpecEntry {
@@ -85,8 +85,16 @@ impl SpecEntry {
     /// How many pods its own rolling update may miss.
     #[must_use]
     pub fn unavailable(&self, replicas: u8) -> u8 {
-        let most = if self.surge(replicas) == 0 { self.unavailable.max(1) } else { self.unavailable };
-        most.min(replicas)
+        let most = match self.unavailable {
+            Amount::Pods(pods) => pods,
+            // Rounded down, unlike the surge.
+            Amount::Percent(percent) => {
+                let others = Amount::Percent(100.0 - percent);
+                u32::from(replicas).saturating_sub(aviary_core::replicas::pods(others, u32::from(replicas)))
+            }
+        };
+        let least = u32::from(self.surge(replicas) == 0);
+        u8::try_from(most.max(least)).unwrap_or(u8::MAX).min(replicas)
     }
 }
 
@@ -119,8 +127,7 @@ impl Specs {
         let image = Image::ALL.into_iter().find(|image| image.name() == name).unwrap_or(Image::First);
         let rolling = &value["strategy"]["rollingUpdate"];
         let restarted = !value["template"]["metadata"]["annotations"].is_null();
-        let unavailable = rolling["maxUnavailable"].as_u64().and_then(|pods| u8::try_from(pods).ok()).unwrap_or(0);
-        let surge = amount(&rolling["maxSurge"]);
+        let (surge, unavailable) = (amount(&rolling["maxSurge"]), amount(&rolling["maxUnavailable"]));
         let template = self.template(value["template"].to_string());
         SpecEntry { template, image, restarted, surge, unavailable, spec }
     }
