@@ -2,6 +2,7 @@
 
 use crate::{
     judge::{Change, ChangeKind, Check, Classification, Move, Next, Outcome, PolicyIdentity, Scaling},
+    lease::Lease,
     plan::{Note, may_promote, rollback_decided},
     record::{Ending, Held, LastMove, Pause, PausedBy, Phase, REMEMBERED, Record, Rollout, keep_last},
     replicas::Sizes,
@@ -40,10 +41,22 @@ pub enum Answer {
     },
 }
 
-/// The record after `answer`, with what is to be said; nothing where the answer is too late. `settings` are those that the
-/// configuration gives the service.
+/// The record after `answer`, with what is to be said; nothing where the answer is too late, or another daemon has taken over.
+/// `settings` are those that the configuration gives the service, `lease` is what this daemon acts under.
 #[must_use]
-pub fn answered(record: &Record, settings: &Settings, answer: Answer, now: Timestamp) -> Option<(Record, Vec<Note>)> {
+pub fn answered(
+    record: &Record,
+    settings: &Settings,
+    answer: Answer,
+    lease: &Lease,
+    now: Timestamp,
+) -> Option<(Record, Vec<Note>)> {
+    lease.may_touch(record).ok()?;
+    let (record, notes) = after(record, settings, answer, now)?;
+    Some((record.under(lease), notes))
+}
+
+fn after(record: &Record, settings: &Settings, answer: Answer, now: Timestamp) -> Option<(Record, Vec<Note>)> {
     match answer {
         Answer::Classified { epoch, digest, candidate, classification } if epoch == record.epoch => {
             Some(classified(record, settings, digest, *candidate, &classification, now))

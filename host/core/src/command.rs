@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::pause,
+    lease::{Fenced, Lease},
     plan::{Note, rollback_decided},
     record::{Ending, PausedBy, Phase, Record, Rollout},
     time::Timestamp,
@@ -25,15 +26,28 @@ pub enum Command {
     Resume,
     /// Give the service back.
     Release,
-    /// Take it in again after a release.
+    /// Take it in again after a release, or take it over from a daemon that has another lease.
     Adopt,
 }
 
-/// The record after `command`, with what is to be said.
+/// The record after `command`, with what is to be said; `lease` is what this daemon acts under.
 ///
 /// # Errors
 /// Why there is nothing to be done, and what is.
-pub fn commanded(record: &Record, command: Command, now: Timestamp) -> Result<(Record, Note), String> {
+pub fn commanded(record: &Record, command: Command, lease: &Lease, now: Timestamp) -> Result<(Record, Note), String> {
+    let (record, note) = match lease.may_touch(record) {
+        Ok(()) => after(record, command, now)?,
+        Err(fenced @ Fenced::Foreign { .. }) if command == Command::Adopt => taken_over(record, &fenced),
+        Err(fenced) => return Err(fenced.to_string()),
+    };
+    Ok((record.under(lease), note))
+}
+
+fn taken_over(record: &Record, fenced: &Fenced) -> (Record, Note) {
+    (record.clone(), Note::warning("TakenOver", format!("taken over at an operator's word: {fenced}")))
+}
+
+fn after(record: &Record, command: Command, now: Timestamp) -> Result<(Record, Note), String> {
     match command {
         Command::Cancel => cancel(record, now),
         Command::Bypass => set_bypass(record, true),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     judge::{Check, Move, PolicyIdentity, Scaling},
+    lease::Lease,
     settings::Settings,
     spec::{Digest, Spec},
     time::Timestamp,
@@ -26,6 +27,9 @@ pub struct Record {
     pub version: u32,
     /// Rises with everything that makes answers to older questions worthless.
     pub epoch: u64,
+    /// The lease under which it was written; nothing in records of before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
     /// The original's name.
     pub name: String,
     /// The original's uid.
@@ -286,6 +290,7 @@ impl Record {
         Self {
             version: VERSION,
             epoch: 0,
+            lease: None,
             name: name.to_owned(),
             uid: uid.to_owned(),
             accepted,
@@ -348,6 +353,13 @@ impl Record {
         self.rejected.iter().rev().find(|rejected| rejected.digest == *digest)
     }
 
+    /// This record as written by the daemon that has `lease`.
+    #[must_use]
+    pub fn under(mut self, lease: &Lease) -> Self {
+        self.lease = Some(lease.clone());
+        self
+    }
+
     /// This record in another phase: answers to older questions are worthless from here on.
     #[must_use]
     pub fn into_phase(mut self, phase: Phase) -> Self {
@@ -397,7 +409,16 @@ mod tests {
     fn a_record_survives_being_stored() {
         let spec = Spec::of(&json!({"template": {"spec": {"containers": [{"name": "w", "image": "w:1"}]}}}));
         let record = Record::new("foo", "uid-1", spec, 5);
+        assert_eq!(Record::parse(&record.text()), Ok(record.clone()));
+        let record = record.under(&Lease { name: "aviary/aviary".to_owned(), epoch: 3 });
+        assert!(record.text().contains(r#""lease":{"epoch":3,"name":"aviary/aviary"}"#), "{}", record.text());
         assert_eq!(Record::parse(&record.text()), Ok(record));
+    }
+
+    #[test]
+    fn a_record_of_before_there_was_a_lease_is_read() {
+        let text = r#"{"version": 1, "epoch": 0, "name": "foo", "uid": "u", "accepted": {}, "replicas": 5, "phase": "steady"}"#;
+        assert_eq!(Record::parse(text).map(|record| record.lease), Ok(None));
     }
 
     #[test]

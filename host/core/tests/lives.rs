@@ -7,18 +7,20 @@ mod world;
 use std::time::Duration;
 
 use aviary_core::{
+    answer::{Answer, answered},
     command::{Command, commanded},
-    judge::{Outcome, Track},
+    judge::{ChangeKind, Classification, Outcome, Track},
+    lease::Lease,
     plan::RecordState,
     record::{Phase, Record},
     replicas::Sizes,
     settings::{Amount, OnRollback},
 };
 use proptest::prelude::*;
-use world::World;
+use world::{World, lease};
 
 fn command(world: &mut World, word: Command) -> bool {
-    match commanded(world.record(), word, world.now) {
+    match commanded(world.record(), word, &world.lease, world.now) {
         Ok((record, note)) => {
             world.notes.push(note);
             world.record = RecordState::Present(Box::new(record));
@@ -333,6 +335,7 @@ enum Deed {
     EditPrimary(u32),
     DeleteCanary,
     Reload(u32, u32),
+    TakeOver,
     Wait(u8),
 }
 
@@ -353,6 +356,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => (0..12u32).prop_map(Deed::EditPrimary),
         1 => Just(Deed::DeleteCanary),
         1 => (1..=100u32, 1..=100u32).prop_map(|(step, break_point)| Deed::Reload(step, break_point)),
+        2 => Just(Deed::TakeOver),
         5 => (0..40u8).prop_map(Deed::Wait),
     ]
 }
@@ -372,8 +376,70 @@ fn perform(world: &mut World, deed: &Deed) {
             world.settings.break_point = Amount::Percent((*break_point).into());
         }
         Deed::DeleteCanary => drop(world.deployments.remove(&Track::Canary)),
+        Deed::TakeOver => world.lease.epoch += 1,
         Deed::Wait(ticks) => (0..*ticks).for_each(|_| _ = world.tick()),
     }
+}
+
+#[test]
+fn a_takeover_of_a_service_at_rest_costs_no_write_and_a_change_one() {
+    let mut world = adopted(5, QUARTER);
+    world.lease = lease(2);
+    assert!(!world.step(), "{:?}", world.plan());
+    assert_eq!(world.record().lease, Some(lease(1)));
+    world.apply("worker:v2", None);
+    // What it is, said under the new lease, is all it takes: the canary's first pods are asked for at once.
+    assert!(world.step() && world.record().lease == Some(lease(2)));
+    assert!(world.plan().act.is_some(), "{:?}", world.plan());
+}
+
+#[test]
+fn the_record_is_stored_anew_before_the_first_act_under_another_lease() {
+    let mut world = adopted(5, QUARTER);
+    world.apply("worker:v2", None);
+    assert!(world.step());
+    let before = world.plan();
+    assert!(before.act.is_some(), "{before:?}");
+    world.lease = lease(2);
+    let fence = world.plan();
+    assert_eq!(fence.record, Some(Box::new(world.record().clone().under(&lease(2)))));
+    assert!(fence.act.is_none() && fence.notes.is_empty(), "{fence:?}");
+    assert!(world.step());
+    assert_eq!((world.plan(), world.plan_under(&lease(1)).act), (before, None));
+    world.settle(capacity(5));
+}
+
+#[test]
+fn a_deposed_daemon_does_nothing_whatever_is_answered_or_asked_for() {
+    let mut world = adopted(5, QUARTER);
+    world.apply("worker:v2", None);
+    assert!(world.step());
+    let (record, deposed) = (world.record().clone(), lease(0));
+    let plan = world.plan_under(&deposed);
+    assert!(plan.record.is_none() && plan.act.is_none() && plan.question.is_none() && plan.wake_at.is_none());
+    assert!(plan.reason.starts_with("deposed: the record was written under epoch 1 of"), "{}", plan.reason);
+    let said = commanded(&record, Command::Cancel, &deposed, world.now).unwrap_err();
+    assert!(said.starts_with("deposed: "), "{said}");
+    let classification = Classification { kind: ChangeKind::Direct, reason: String::new() };
+    let (epoch, candidate) = (record.epoch, Box::new(record.accepted.clone()));
+    let answer = Answer::Classified { epoch, digest: candidate.digest(), candidate, classification };
+    assert_eq!(answered(&record, &world.settings, answer.clone(), &deposed, world.now), None);
+    let (stored, _) = answered(&record, &world.settings, answer, &lease(7), world.now).unwrap();
+    assert_eq!(stored.lease, Some(lease(7)));
+}
+
+#[test]
+fn a_service_of_another_lease_is_left_alone_until_an_operator_wants_it_taken_over() {
+    let mut world = adopted(5, QUARTER);
+    world.apply("worker:v2", None);
+    world.lease = Lease { name: "laptop/aviary".to_owned(), epoch: 1 };
+    let plan = world.plan();
+    assert!(plan.record.is_none() && plan.act.is_none() && plan.question.is_none() && plan.problems.len() == 1);
+    assert!(!command(&mut world, Command::Bypass));
+    assert!(command(&mut world, Command::Adopt) && world.said("TakenOver"));
+    world.settle(capacity(5));
+    assert!(world.steady() && world.deployments[&Track::Primary].image() == "worker:v2");
+    assert!(!command(&mut world, Command::Adopt), "it is adopted already");
 }
 
 proptest! {

@@ -6,6 +6,7 @@ use aviary_core::{
     answer::{Answer, answered},
     command::{Command, commanded},
     judge::Track,
+    lease::Lease,
     plan::{Note, Plan, RecordState, Service, plan},
     record::{Phase, Record},
     settings::Settings,
@@ -17,7 +18,7 @@ use crate::{
     alterations::Alterations,
     deed::{Deed, deed},
     policies::{Answers, Verdict},
-    records::{EPOCH, NOW, RecordId, Records},
+    records::{EPOCH, NOW, RecordId, Records, lease},
     setting::Setting,
     sight::{NAMESPACE, SERVICE, Sight},
     specs::{Image, SpecId, Specs},
@@ -108,6 +109,8 @@ pub struct Mind {
     pub setting: Setting,
     /// The configuration.
     pub settings: Settings,
+    /// What the daemon acts under.
+    pub lease: Lease,
     /// Planted mistakes; none but in tests.
     pub alterations: Alterations,
     /// All specs.
@@ -129,6 +132,7 @@ impl Mind {
         Self {
             setting,
             settings: setting.settings(),
+            lease: lease(),
             alterations,
             specs: Specs::default(),
             records: Records::default(),
@@ -177,7 +181,9 @@ impl Mind {
             alter(&mut view, record.as_ref());
         }
         let state = record.map_or(RecordState::Absent, |record| RecordState::Present(Box::new(record)));
-        let service = Service { namespace: NAMESPACE, name: SERVICE, view: &view, record: &state, may_adopt: true };
+        let lease = &self.lease;
+        let service =
+            Service { namespace: NAMESPACE, name: SERVICE, view: &view, record: &state, may_adopt: true, lease };
         let mut plan = plan(&service, &self.settings, NOW);
         if let (Some(alter), Some(act)) = (self.alterations.write, plan.act.as_mut()) {
             alter(act, &view);
@@ -224,7 +230,7 @@ impl Mind {
         if let Some(alter) = self.alterations.answer {
             alter(&mut answer);
         }
-        let (mut record, notes) = answered(self.records.get(record), &self.settings, answer, NOW)?;
+        let (mut record, notes) = answered(self.records.get(record), &self.settings, answer, &self.lease, NOW)?;
         if let Some(alter) = self.alterations.answered {
             alter(&mut record);
         }
@@ -237,7 +243,7 @@ impl Mind {
         if let Some(known) = self.obeyed.get(&key) {
             return *known;
         }
-        let obeyed = commanded(self.records.get(record), command, NOW).ok();
+        let obeyed = commanded(self.records.get(record), command, &self.lease, NOW).ok();
         let obeyed = obeyed.map(|(record, _)| self.records.intern(&record));
         self.obeyed.insert(key, obeyed);
         obeyed

@@ -7,6 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use aviary_core::{
     judge::{Check, Outcome},
+    lease::Lease,
     record::{Phase, Record, Rollout},
     time::Timestamp,
 };
@@ -17,6 +18,12 @@ pub const NOW: Timestamp = Timestamp(1_000_000_000);
 pub const MEMORY: Duration = Duration::from_secs(61);
 /// The epoch of every record that is planned with; what matters is by how much it rises.
 pub const EPOCH: u64 = 10;
+
+/// The lease that every record was written under, and every daemon has.
+#[must_use]
+pub fn lease() -> Lease {
+    Lease { name: "aviary/aviary".to_owned(), epoch: 1 }
+}
 
 /// Names a canonical record.
 pub type RecordId = u32;
@@ -77,6 +84,7 @@ impl Records {
 
 fn canonical(mut record: Record) -> Record {
     record.epoch = EPOCH;
+    record.lease = Some(lease());
     record.history.clear();
     record.rejected.iter_mut().for_each(|rejected| {
         rejected.at = NOW;

@@ -19,6 +19,7 @@ pub use context::RecordState;
 use crate::{
     diff::Difference,
     judge::{Change, Check, Observation},
+    lease::{Fenced, Lease},
     record::{Phase, Record},
     settings::{PolicyChoice, Settings},
     spec::Digest,
@@ -40,6 +41,8 @@ pub struct Service<'a> {
     pub record: &'a RecordState,
     /// Whether it may begin to be adopted now (at most three do at once).
     pub may_adopt: bool,
+    /// What this daemon acts under.
+    pub lease: &'a Lease,
 }
 
 /// How a note is meant.
@@ -196,9 +199,18 @@ impl Plan {
 }
 
 /// What is to be done next for a service at `now`, with the settings that the configuration gives it; empty but for its reason
-/// when all is as it should be.
+/// when all is as it should be. Where another daemon has taken over, nothing is to be done.
 #[must_use]
 pub fn plan(service: &Service<'_>, settings: &Settings, now: Timestamp) -> Plan {
+    if let RecordState::Present(record) = service.record
+        && let Err(fenced) = service.lease.may_touch(record)
+    {
+        return fenced_off(&fenced);
+    }
+    under_lease(unfenced(service, settings, now), service)
+}
+
+fn unfenced(service: &Service<'_>, settings: &Settings, now: Timestamp) -> Plan {
     let record = match service.record {
         RecordState::Absent => return adoption::begin(service, settings),
         RecordState::Unreadable(reason) => return unreadable(reason),
@@ -221,6 +233,32 @@ pub fn plan(service: &Service<'_>, settings: &Settings, now: Timestamp) -> Plan 
         Phase::Promoting(rollout) => rollout::promoting(&context, rollout),
         Phase::RollingBack(rollback) => rollback::plan(&context, rollback),
         Phase::Released => Plan::default(),
+    }
+}
+
+fn fenced_off(fenced: &Fenced) -> Plan {
+    match fenced {
+        Fenced::Deposed { .. } => Plan::wait(fenced.to_string()),
+        Fenced::Foreign { .. } => Plan::problem(
+            fenced.to_string(),
+            "let both have the same lease in their configuration, or stop the other one and say `aviary adopt` here",
+        ),
+    }
+}
+
+/// Every record says under which lease it was written, and before the first write under another one it is written anew: who
+/// had the lease before fails at its own next record. A service for which nothing is to be written costs nothing.
+fn under_lease(mut plan: Plan, service: &Service<'_>) -> Plan {
+    let lease = service.lease;
+    if let Some(record) = &mut plan.record {
+        record.lease = Some(lease.clone());
+    }
+    match service.record {
+        RecordState::Present(record) if plan.act.is_some() && record.lease.as_ref() != Some(lease) => {
+            let record = record.as_ref().clone().under(lease);
+            Plan { reason: plan.reason, problems: plan.problems, ..Plan::save_silently(record) }
+        }
+        _ => plan,
     }
 }
 

@@ -8,6 +8,7 @@ use aviary_core::{
         AnalyzerFinding, ChangeKind, Check, Classification, Finding, Move, Next, Outcome, PodObservation,
         PolicyIdentity, Track,
     },
+    lease::Lease,
     plan::{Note, Plan, Question, RecordState, Service, plan},
     record::{Phase, Record},
     settings::{Amount, OnRollback, PolicyChoice, Settings},
@@ -37,12 +38,19 @@ pub struct World {
     pub now: Timestamp,
     pub settings: Settings,
     pub record: RecordState,
+    /// What the daemon acts under.
+    pub lease: Lease,
     pub deployments: BTreeMap<Track, Deployment>,
     pub notes: Vec<Note>,
     pub started: u32,
     /// What every check says.
     pub outcome: Outcome,
     uids: u32,
+}
+
+/// The lease of these tests, at an epoch.
+pub fn lease(epoch: u64) -> Lease {
+    Lease { name: "aviary/aviary".to_owned(), epoch }
 }
 
 pub fn settings(surge: Amount) -> Settings {
@@ -151,6 +159,7 @@ impl World {
             now: Timestamp(1_000_000),
             settings: settings(surge),
             record: RecordState::Absent,
+            lease: lease(1),
             deployments: BTreeMap::new(),
             notes: Vec::new(),
             started: 0,
@@ -226,8 +235,13 @@ impl World {
     }
 
     pub fn plan(&self) -> Plan {
-        let view = self.view();
-        let service = Service { namespace: "shop", name: "foo", view: &view, record: &self.record, may_adopt: true };
+        self.plan_under(&self.lease)
+    }
+
+    /// The plan of a daemon that has this lease.
+    pub fn plan_under(&self, lease: &Lease) -> Plan {
+        let (view, record) = (self.view(), &self.record);
+        let service = Service { namespace: "shop", name: "foo", view: &view, record, may_adopt: true, lease };
         plan(&service, &self.settings, self.now)
     }
 
@@ -245,6 +259,7 @@ impl World {
         self.notes.extend(plan.notes.clone());
         let busy = plan.record.is_some() || plan.act.is_some() || plan.question.is_some();
         if let Some(record) = plan.record {
+            assert_eq!(record.lease.as_ref(), Some(&self.lease));
             assert_ne!(
                 RecordState::Present(record.clone()),
                 self.record,
@@ -254,6 +269,7 @@ impl World {
             self.record = RecordState::Present(Box::new(Record::parse(&record.text()).unwrap()));
         }
         if let Some(act) = &plan.act {
+            assert_eq!(self.record().lease.as_ref(), Some(&self.lease), "fenced first");
             self.perform(act);
         }
         if let Some(question) = plan.question {
@@ -319,7 +335,7 @@ impl World {
                 Answer::Checked { epoch, evidence, check: Box::new(check), said }
             }
         };
-        if let Some((record, notes)) = answered(self.record(), &self.settings, answer, self.now) {
+        if let Some((record, notes)) = answered(self.record(), &self.settings, answer, &self.lease, self.now) {
             self.notes.extend(notes);
             self.record = RecordState::Present(Box::new(record));
         }

@@ -57,7 +57,7 @@ impl Daemon {
         // Its specs are parsed for it: only where there is something to plan.
         let (Some(view), Some(cared)) = (self.index.view(key), self.services.get_mut(key)) else { return };
         let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
-        let service = Service { namespace, name, view: &view, record: &cared.state, may_adopt };
+        let service = Service { namespace, name, view: &view, record: &cared.state, may_adopt, lease: &self.lease };
         let plan = plan(&service, &cared.settings, now);
         cared.wake = plan.wake_at;
         stand(key, cared, &plan);
@@ -89,7 +89,8 @@ impl Daemon {
     fn answered(&mut self, key: &ServiceKey) -> bool {
         let Some(cared) = self.services.get_mut(key) else { return false };
         while let Some(answer) = cared.answers.pop_front() {
-            let changed = cared.record().and_then(|record| answered(record, &cared.settings, answer, self.clock.now()));
+            let now = self.clock.now();
+            let changed = cared.record().and_then(|record| answered(record, &cared.settings, answer, &self.lease, now));
             if let Some((record, notes)) = changed {
                 self.save(key, record, notes, None);
                 return true;
@@ -108,7 +109,7 @@ impl Daemon {
                     self.readopt(key, waiting);
                     return true;
                 }
-                Some(record) => commanded(record, waiting.command, self.clock.now()),
+                Some(record) => commanded(record, waiting.command, &self.lease, self.clock.now()),
             };
             match outcome {
                 Ok((record, note)) => {

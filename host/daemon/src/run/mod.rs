@@ -20,7 +20,7 @@ use std::{
 
 use anyhow::Result;
 use aviary_cluster::{Client, ClusterInput, Index, ServiceKey};
-use aviary_core::time::Timestamp;
+use aviary_core::{lease::Lease, time::Timestamp};
 use serde_json::Value;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -70,6 +70,8 @@ enum Input {
 pub struct Daemon {
     clock: Clock,
     client: Client,
+    /// What it acts under.
+    lease: Lease,
     judges: Judges,
     index: Index,
     configuration: Arc<Configuration>,

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Result;
 use aviary_cluster::{Client, ServiceKey, connect};
+use aviary_core::lease::Lease;
 use aviary_policy::Notice;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -135,6 +136,7 @@ pub fn assemble(parts: Parts) -> (Assembled, Ends) {
     let mut daemon = Daemon {
         clock,
         client,
+        lease: Lease { name: "aviary".to_owned(), epoch: 0 },
         judges,
         index: Default::default(),
         configured,
