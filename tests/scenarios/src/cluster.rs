@@ -27,11 +27,23 @@ fn options() -> Options {
     }
 }
 
-/// A program that cargo built beside the tests.
-pub(crate) fn program(name: &str) -> PathBuf {
+/// The folder of the programs that cargo built beside the one that runs: target/PROFILE.
+fn programs() -> PathBuf {
     let running = std::env::current_exe().unwrap();
-    let directory = running.ancestors().nth(2).expect("a test runs in target/PROFILE/deps");
-    let program = directory.join(name);
+    let folder = running.parent().expect("what runs is in a folder");
+    // Tests are in a folder of their own in it.
+    folder.parent().filter(|_| folder.ends_with("deps")).unwrap_or(folder).to_owned()
+}
+
+/// The folder that cargo builds into: what is to be kept goes there.
+#[must_use]
+pub fn target() -> PathBuf {
+    programs().with_file_name("")
+}
+
+/// A program that cargo built.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let program = programs().join(name);
     assert!(program.is_file(), "no {}; build it: cargo build -p aviary -p node-agent", program.display());
     program
 }

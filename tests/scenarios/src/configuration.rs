@@ -43,12 +43,21 @@ impl Configuration {
     /// As a file; JSON is YAML.
     #[must_use]
     pub fn text(&self, namespace: &str) -> String {
-        let mut service = self.which.clone();
-        service["namespace"] = namespace.into();
+        self.text_of(&[namespace])
+    }
+
+    /// As [`Configuration::text`], with the same entry for each of several namespaces.
+    #[must_use]
+    pub fn text_of(&self, namespaces: &[&str]) -> String {
+        let service = |namespace: &&str| {
+            let mut service = self.which.clone();
+            service["namespace"] = (*namespace).into();
+            service
+        };
         json!({
             "prometheus": { "url": self.prometheus, "timeout": "2s" },
             "defaults": self.defaults,
-            "services": [service],
+            "services": namespaces.iter().map(service).collect::<Vec<_>>(),
         })
         .to_string()
     }

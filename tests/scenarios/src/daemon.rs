@@ -26,7 +26,8 @@ pub struct Daemon {
 
 impl Daemon {
     /// Not running yet, with its files in `folder`.
-    pub(crate) fn new(folder: &Path, configuration: &str) -> Self {
+    #[must_use]
+    pub fn new(folder: &Path, configuration: &str) -> Self {
         fs::create_dir_all(folder.join("configuration")).unwrap();
         fs::create_dir(folder.join("policies")).unwrap();
         let daemon = Self { folder: folder.to_owned(), process: None, listen: None, pod: None };

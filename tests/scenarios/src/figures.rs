@@ -1,12 +1,13 @@
 //! What was measured: on stderr, and as JSON lines in `target/scenarios-figures.jsonl`.
 
-use std::env;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+use crate::cluster::target;
 
 /// A duration as a figure: milliseconds.
 #[must_use]
@@ -25,7 +26,5 @@ pub fn figure(scenario: &str, name: &str, value: &Value, unit: &str) {
 
 /// In the folder that cargo builds into.
 fn path() -> PathBuf {
-    let running = env::current_exe().unwrap();
-    let target = running.ancestors().nth(3).expect("a test runs in target/PROFILE/deps");
-    target.join("scenarios-figures.jsonl")
+    target().join("scenarios-figures.jsonl")
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Between a ReplicaSet that starts a pod and another that ends one, on a busy machine.
-const INSTANT: Duration = Duration::from_secs(2);
+pub const INSTANT: Duration = Duration::from_secs(2);
 
 /// How many pods a track has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub struct Story {
     pub pods: BTreeMap<String, SeenPod>,
     /// One per change of a Deployment.
     pub deployments: Vec<SeenDeployment>,
+    /// For how long each time nobody could watch something, and missed what was over by the end of it.
+    pub gaps: Vec<Duration>,
 }
 
 impl Moment {
@@ -85,7 +87,13 @@ impl Moment {
     /// Pods of all tracks that are not terminating.
     #[must_use]
     pub fn pods(&self) -> u32 {
-        self.original.pods + self.primary.pods + self.canary.pods
+        self.original.pods + self.pods_of_copies()
+    }
+
+    /// Pods of the copies that are not terminating.
+    #[must_use]
+    pub fn pods_of_copies(&self) -> u32 {
+        self.primary.pods + self.canary.pods
     }
 }
 
@@ -93,8 +101,14 @@ impl Story {
     /// I1: available pods of all tracks were never fewer.
     #[track_caller]
     pub fn never_fewer_available_than(&self, least: u32) {
-        let worst = self.moments.iter().min_by_key(|moment| moment.available()).expect("something was seen");
+        let worst = self.least_available().expect("something was seen");
         assert!(worst.available() >= least, "less than {least} pods available: {worst:?}\n{}", self.told());
+    }
+
+    /// The moment with the fewest available pods.
+    #[must_use]
+    pub fn least_available(&self) -> Option<&Moment> {
+        self.moments.iter().min_by_key(|moment| moment.available())
     }
 
     /// I2: pods of all tracks were never more.
@@ -115,12 +129,13 @@ impl Story {
     /// The same without the original's pods, which a manifest with replicas starts (rule 10).
     #[track_caller]
     pub fn never_more_pods_of_copies_for_long_than(&self, most: u32) {
-        let longest = self.longest_above(most, |moment| moment.primary.pods + moment.canary.pods);
+        let longest = self.longest_above(most, Moment::pods_of_copies);
         assert!(longest <= INSTANT, "more than {most} pods of the copies for {longest:?}\n{}", self.told());
     }
 
     /// For how long, without a break, there were more than so many pods.
-    fn longest_above(&self, most: u32, count: impl Fn(&Moment) -> u32) -> Duration {
+    #[must_use]
+    pub fn longest_above(&self, most: u32, count: impl Fn(&Moment) -> u32) -> Duration {
         let (mut longest, mut begun) = (Duration::ZERO, None);
         for moment in &self.moments {
             let since = begun.take().or((count(moment) > most).then_some(moment.at));
@@ -178,7 +193,8 @@ impl Story {
     }
 
     /// Every size of the tracks, in order, for a message.
-    fn told(&self) -> String {
+    #[must_use]
+    pub fn told(&self) -> String {
         let Some(first) = self.moments.first() else { return String::new() };
         let line = |moment: &Moment| {
             let Moment { at, original, primary, canary } = moment;
@@ -202,16 +218,19 @@ impl Story {
         self.moments.push(Moment { at, original: size("original"), primary: size("primary"), canary: size("canary") });
     }
 
-    /// Takes in how a Deployment is now.
-    pub(crate) fn take_deployment(&mut self, object: &Value, deleted: bool) {
+    /// Takes in how a Deployment is now; gives what is new of it.
+    pub(crate) fn take_deployment(&mut self, object: &Value, deleted: bool) -> Option<SeenDeployment> {
         let replicas = if deleted { 0 } else { object["spec"]["replicas"].as_u64().unwrap_or(0) };
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let image = first_image(&object["spec"]["template"]["spec"]);
         let generation = object["metadata"]["generation"].as_u64().unwrap_or(0);
         let same = |last: &SeenDeployment| last.generation == generation && last.replicas == replicas;
-        if !self.of(&name).next_back().is_some_and(same) {
-            self.deployments.push(SeenDeployment { at: Instant::now(), name, replicas, image, generation });
+        if self.of(&name).next_back().is_some_and(same) {
+            return None;
         }
+        let seen = SeenDeployment { at: Instant::now(), name, replicas, image, generation };
+        self.deployments.push(seen.clone());
+        Some(seen)
     }
 
     fn take_pod(&mut self, uid: &str, pod: &Value, at: Instant) {

@@ -1,32 +1,38 @@
 //! A scenario's world: a namespace, a service in it, a daemon that cares for it, people and an outsider.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use local_cluster::{Identity, Output};
+use local_cluster::Identity;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::cluster::cluster;
 use crate::configuration::Configuration;
 use crate::daemon::Daemon;
 use crate::manifest::Manifest;
 use crate::outsider::Outsider;
+use crate::place::Place;
 use crate::seen::Story;
 use crate::wait::{Patience, wait_until};
 
 /// One scenario's world. All of it is gone when it is dropped; the namespace goes with the cluster.
 #[derive(Debug)]
 pub struct World {
-    /// The namespace.
-    pub namespace: String,
-    /// Who watches.
-    pub outsider: Outsider,
+    place: Place,
     /// Aviary.
     pub daemon: Daemon,
     deployed: Option<Instant>,
     _folder: TempDir,
+}
+
+impl Deref for World {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.place
+    }
 }
 
 impl World {
@@ -39,12 +45,10 @@ impl World {
     /// As [`World::new`], with the configuration file that is written for its namespace.
     fn configured(text: impl FnOnce(&str) -> String) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
-        let namespace = format!("shop-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        cluster().create_namespace(&namespace).unwrap();
-        cluster().apply_rbac(&namespace).unwrap();
+        let place = Place::new(&format!("shop-{}", NUMBER.fetch_add(1, Ordering::Relaxed)), Outsider::of);
         let folder = tempfile::Builder::new().prefix("aviary-scenario-").tempdir().unwrap();
-        let daemon = Daemon::new(folder.path(), &text(&namespace));
-        Self { outsider: Outsider::of(&namespace), daemon, namespace, deployed: None, _folder: folder }
+        let daemon = Daemon::new(folder.path(), &text(&place.namespace));
+        Self { place, daemon, deployed: None, _folder: folder }
     }
 
     /// A service of 5 pods of worker:v1 that Aviary cares for, steady. Its manifest never names replicas.
@@ -94,14 +98,6 @@ impl World {
         self.daemon.configure(&configuration.text(&self.namespace));
     }
 
-    /// kubectl in the namespace, as somebody.
-    #[must_use]
-    pub fn kubectl(&self, identity: Identity, arguments: &[&str], stdin: Option<&str>) -> Output {
-        let namespace = format!("--namespace={}", self.namespace);
-        let arguments: Vec<&str> = arguments.iter().copied().chain([namespace.as_str()]).collect();
-        cluster().kubectl(identity, &arguments, stdin).unwrap()
-    }
-
     /// Applies a manifest as CI does.
     #[track_caller]
     pub fn apply(&self, manifest: &Manifest) {
@@ -121,27 +117,10 @@ impl World {
         assert!(output.success, "kubectl {arguments:?} failed: {}\n{}", output.stderr, self.told());
     }
 
-    /// An object, as an administrator sees it; null where there is none.
-    #[must_use]
-    pub fn get(&self, kind: &str, name: &str) -> Value {
-        let output = self.kubectl(Identity::Admin, &["get", kind, name, "--output=json"], None);
-        serde_json::from_str(&output.stdout).unwrap_or_default()
-    }
-
     /// The messages of the events on the original with this reason.
     #[must_use]
     pub fn events(&self, reason: &str) -> Vec<String> {
         self.events_of("foo", reason)
-    }
-
-    /// The messages of the events on a Deployment with this reason.
-    #[must_use]
-    pub fn events_of(&self, name: &str, reason: &str) -> Vec<String> {
-        let output = self.kubectl(Identity::Admin, &["get", "events.v1.events.k8s.io", "--output=json"], None);
-        let list: Value = serde_json::from_str(&output.checked().unwrap()).unwrap();
-        let events = list["items"].as_array().unwrap().iter();
-        let ours = events.filter(|event| event["reason"] == reason && event["regarding"]["name"] == name);
-        ours.map(|event| event["note"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// What an operator says to the daemon, which must succeed; gives what it answers.
