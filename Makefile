@@ -3,7 +3,7 @@
 # All builds name the whole workspace: another choice of packages has other features, and compiles again.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup policies build install test explore programs demo bench cluster cluster-down
+.PHONY: help setup policies build install test explore programs demo bench chaos cluster cluster-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ demo: setup programs ## watch a good and a bad release, and a policy swapped, on
 bench: setup policies ## measure the release build, 15 minutes; ONLY="idle-80 change" measures these alone
 	@cargo build --locked --release --workspace --bin aviary --bin node-agent --bin bench --example call-cost
 	@exec target/release/bench $(ONLY)
+
+chaos: setup policies ## release while Aviary is killed 200 times and the control plane fails, 20 minutes; CHAOS="--kills 20 --minutes 3" is a short one
+	@cargo build --locked --release --workspace --bin aviary --bin node-agent --bin worker --bin chaos
+	@exec target/release/chaos $(CHAOS)
 
 cluster: setup programs ## leave a local cluster running; prints how to reach it
 	@target/debug/local-cluster up --keep --images tests/node-agent/images.json --namespace shop

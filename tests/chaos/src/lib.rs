@@ -1,0 +1,117 @@
+//! Crash for real: services are released again and again, well and badly, on a real control plane, while the daemon is killed
+//! at any time and parts of the control plane fail. Every release must end as it would have, capacity must be held, and
+//! nothing may be lost; an outsider who has nothing to do with the daemon sees to that.
+//!
+//! A seed chooses what is released, and when it is killed. Two runs of a seed do the same things, but not at the same times.
+
+#![allow(clippy::unwrap_used, reason = "all of it is a test's, which may panic")]
+
+mod capacity;
+mod ending;
+mod killer;
+mod ledger;
+mod outage;
+mod release;
+mod report;
+mod scene;
+mod team;
+
+use std::{fs, sync::mpsc::channel, thread, time::Duration};
+
+use anyhow::Result;
+use local_cluster::Process;
+use scenarios::{Configuration, Daemon, Outsider, Place, cluster};
+
+use crate::{killer::Killer, scene::Scene, team::Team};
+pub use crate::{
+    outage::{Outage, Trial},
+    report::Report,
+};
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Chooses everything.
+    pub seed: u64,
+    /// How often the daemon is killed, besides kills within outages.
+    pub kills: usize,
+    /// Services that are released beside each other.
+    pub services: usize,
+    /// How long a daemon lives on average before it is aimed at.
+    pub life: Duration,
+    /// What happens to the control plane, spread evenly between the kills.
+    pub trials: Vec<Trial>,
+    /// When to end at the latest, but for releases under way.
+    pub limit: Duration,
+}
+
+impl Settings {
+    fn all_kills(&self) -> usize {
+        self.kills + self.trials.iter().filter(|trial| trial.kill).count()
+    }
+}
+
+/// Does it, on a cluster of its own, and tells how it went; each release as it ends, on stdout.
+///
+/// # Errors
+/// When it cannot be begun, or what must be kept cannot be written.
+pub fn run(settings: &Settings) -> Result<Report> {
+    let scene = Scene::new(Report::new(settings.seed, settings.all_kills()));
+    let (sender, told) = channel();
+    let place = |number: usize| {
+        Place::new(&format!("shop-{number}"), |namespace| Outsider::through_outages(namespace, sender.clone()))
+    };
+    let places: Vec<Place> = (1..=settings.services).map(place).collect();
+    drop(sender);
+    let folder = tempfile::Builder::new().prefix("aviary-chaos-").tempdir()?;
+    let daemon = Daemon::new(folder.path(), &configuration(&places));
+    let log = thread::scope(|threads| {
+        let ledger = &scene.ledger;
+        threads.spawn(move || ledger.follow(told));
+        let teams = (1..).zip(places).map(|(number, place)| {
+            let team = Team::new(&scene, place, settings.seed.wrapping_mul(1000).wrapping_add(number));
+            threads.spawn(|| team.work())
+        });
+        let teams: Vec<_> = teams.collect();
+        let daemon = kill(&scene, daemon, settings);
+        let panicked = teams.into_iter().filter_map(|team| team.join().err()).count();
+        (0..panicked).for_each(|_| scene.violated("a team panicked"));
+        daemon.log()
+    });
+    let report = scene.into_report();
+    if !report.violations.is_empty() {
+        keep(&log, &report)?;
+    }
+    Ok(report)
+}
+
+/// Starts the daemon and kills it again and again; gives the one that runs in the end.
+fn kill(scene: &Scene, mut daemon: Daemon, settings: &Settings) -> Daemon {
+    let _end = scene.ends_with_this();
+    daemon.start();
+    let mut killer = Killer::new(scene, daemon, settings.seed, settings.life);
+    if let Err(error) = killer.work(settings.kills, &settings.trials, settings.limit) {
+        scene.violated(&format!("{error:#}"));
+    }
+    killer.into_daemon()
+}
+
+/// Short times, as the scenarios have, but a deadline that no outage outlasts.
+fn configuration(places: &[Place]) -> String {
+    let namespaces: Vec<&str> = places.iter().map(|place| place.namespace.as_str()).collect();
+    Configuration::default().with("passes", 1).with("ready-deadline", "5m").text_of(&namespaces)
+}
+
+/// Keeps what helps to understand a violation.
+fn keep(log: &str, report: &Report) -> Result<()> {
+    let folder = scenarios::target().join(format!("chaos-{}", report.seed));
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("report.txt"), report.to_string())?;
+    fs::write(folder.join("aviary.log"), log)?;
+    for process in Process::ALL {
+        // One that never ran has none.
+        let _copied = fs::copy(cluster().log(process), folder.join(format!("{process}.log")));
+    }
+    println!("logs are kept in {}", folder.display());
+    Ok(())
+}

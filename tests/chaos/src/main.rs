@@ -1,0 +1,68 @@
+//! `make chaos`: what is asked for on the command line, and how it went.
+
+use std::{process::ExitCode, time::Duration};
+
+use chaos::{Outage, Settings, Trial};
+use clap::Parser;
+
+/// Of the time that a run may take, so much is life of the daemon; the rest are starts, outages and the last releases.
+const SHARE_OF_LIFE: f64 = 0.45;
+
+/// Kills the daemon while services are released, and lets the control plane fail, on a cluster of its own.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How often the daemon is killed.
+    #[arg(long, value_name = "NUMBER", default_value_t = 200)]
+    kills: usize,
+    /// Chooses what is released, and when it is killed; a new one each time if not given.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// How long it may take, but for the releases that are under way then.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    minutes: u32,
+    /// Services that are released beside each other.
+    #[arg(long, value_name = "NUMBER", default_value_t = 3)]
+    services: usize,
+}
+
+impl Arguments {
+    fn settings(&self) -> Settings {
+        let limit = Duration::from_secs(60) * self.minutes;
+        let seconds = limit.as_secs_f64() * SHARE_OF_LIFE / self.kills.max(1) as f64;
+        Settings {
+            seed: self.seed.unwrap_or_else(|| fastrand::u64(..100_000)),
+            kills: self.kills,
+            services: self.services,
+            life: Duration::from_secs_f64(seconds),
+            trials: trials(),
+            limit,
+        }
+    }
+}
+
+/// Each outage alone, and with a kill in the middle of it.
+fn trials() -> Vec<Trial> {
+    let outages = [
+        Outage::Freeze(Duration::from_secs(40)),
+        Outage::Restart(Duration::from_secs(10)),
+        Outage::NoControllers(Duration::from_secs(15)),
+    ];
+    let alone = outages.map(|outage| Trial { outage, kill: false });
+    let killed = outages.map(|outage| Trial { outage, kill: true });
+    [alone, killed].concat()
+}
+
+fn main() -> ExitCode {
+    let settings = Arguments::parse().settings();
+    println!("seed {}: {} kills, {} services", settings.seed, settings.kills, settings.services);
+    match chaos::run(&settings) {
+        Ok(report) => {
+            println!("\n{report}");
+            if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("chaos: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
