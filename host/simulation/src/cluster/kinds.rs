@@ -44,7 +44,7 @@ impl Kind {
         self.words().2
     }
 
-    const fn version(self) -> &'static str {
+    pub(super) const fn version(self) -> &'static str {
         self.words().3
     }
 
@@ -57,6 +57,19 @@ impl Kind {
             Self::Event => ("Event", "events", "events.k8s.io", "v1"),
             Self::Autoscaler => ("HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2"),
             Self::Lease => ("Lease", "leases", "coordination.k8s.io", "v1"),
+        }
+    }
+
+    /// As people name it for short.
+    pub(super) const fn short_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Deployment => &["deploy"],
+            Self::ReplicaSet => &["rs"],
+            Self::Pod => &["po"],
+            Self::ConfigMap => &["cm"],
+            Self::Event => &["ev"],
+            Self::Autoscaler => &["hpa"],
+            Self::Lease => &[],
         }
     }
 

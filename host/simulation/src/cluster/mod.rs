@@ -1,13 +1,14 @@
 //! A cluster of JSON objects behind an API, as kube-apiserver has it, with the controllers that the exploration uses and a
 //! kubelet. Pure: requests are values, time is an argument, and what becomes of pods is decided by who makes it.
 //!
-//! Left out: admission, quotas, services and networks, server-side apply and strategic merge patches, orphaning and
+//! Left out: admission, quotas, services and networks, server-side apply, orphaning and
 //! foreground deletion (all deletion is in the background), selectors with sets, `Recreate`, ReplicaSets and pods that
 //! people make, more than a hundred replicas.
 
 mod agenda;
 mod conditions;
 mod defaults;
+mod discovery;
 mod kinds;
 mod managed;
 mod pods;
@@ -16,6 +17,7 @@ mod request;
 mod selector;
 mod serve;
 mod store;
+mod strategic;
 mod watch;
 mod workloads;
 

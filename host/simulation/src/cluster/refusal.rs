@@ -68,7 +68,8 @@ impl Refusal {
     pub fn unsupported_media_type(content_type: &str) -> Self {
         let message = format!(
             "the body of the request was in an unknown format - accepted media types include: \
-             application/json-patch+json, application/merge-patch+json (it was {content_type})"
+             application/json-patch+json, application/merge-patch+json, \
+             application/strategic-merge-patch+json (it was {content_type})"
         );
         Self::new(415, "UnsupportedMediaType", message)
     }

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use super::{
     Cluster, defaults,
+    discovery::discovered,
     kinds::Kind,
     managed::{self, Writer},
     refusal::Refusal,
     request::{Part, Query, Request, Response, Target},
     selector::Selector,
     store::Key,
-    time_text,
+    strategic, time_text,
     watch::{Watch, metadata_of},
 };
 use crate::patch::patched;
@@ -34,6 +35,9 @@ impl Cluster {
             let mut review = request.json()?;
             review["status"] = json!({"allowed": true});
             return Ok(Response::Answer { status: 201, body: review });
+        }
+        if let Some(body) = discovered(request.path).filter(|_| request.method == "GET") {
+            return Ok(Response::Answer { status: 200, body });
         }
         let target = Target::of(request.path)?;
         if !may(request.method, target.kind) {
@@ -67,6 +71,7 @@ impl Cluster {
                 version: query.number("resourceVersion").unwrap_or_else(|| self.store.version()),
                 seconds: query.number("timeoutSeconds"),
                 ended: false,
+                begins_with_all: query.is_set("sendInitialEvents"),
             })),
             "GET" => Ok(Response::Answer { status: 200, body: self.list(request, target, &selector, query) }),
             "POST" => {
@@ -181,6 +186,7 @@ impl Cluster {
                 patched(&document, operations).map_err(|refused| Refusal::patch_failed(&refused.0))?
             }
             "application/merge-patch+json" => merge_patched(document, &patch),
+            "application/strategic-merge-patch+json" => strategic::merged(document, &patch),
             other => return Err(Refusal::unsupported_media_type(other)),
         };
         let manager = request.manager(query);

@@ -273,6 +273,19 @@ fn a_watch_that_lags_behind_a_compaction_has_to_list_anew() {
 }
 
 #[test]
+fn a_streamed_list_ends_with_a_bookmark() {
+    let mut cluster = empty();
+    let maps = "/api/v1/namespaces/shop/configmaps";
+    ask(&mut cluster, "POST", maps, "", &json!({"metadata": {"name": "one"}}));
+    let mut watch = watch(&mut cluster, &format!("{maps}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true"));
+    let events = cluster.watched(&mut watch);
+    assert_eq!(kinds_of(&events), ["ADDED", "BOOKMARK"]);
+    assert_eq!(events[1]["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
+    ask(&mut cluster, "POST", maps, "", &json!({"metadata": {"name": "two"}}));
+    assert_eq!(kinds_of(&cluster.watched(&mut watch)), ["ADDED"]);
+}
+
+#[test]
 fn a_list_in_pages_is_the_whole_list() {
     let mut cluster = empty();
     let maps = "/api/v1/namespaces/shop/configmaps";

@@ -23,6 +23,8 @@ pub struct Watch {
     /// For how long it lasts, in seconds; nothing for as long as somebody listens.
     pub(super) seconds: Option<u64>,
     pub(super) ended: bool,
+    /// Whether it begins with what there is, as `sendInitialEvents` asks.
+    pub(super) begins_with_all: bool,
 }
 
 impl Watch {
@@ -41,6 +43,9 @@ impl Watch {
     /// What is to be told since the last time: objects with `type` and `object`. One that fell too far behind is told
     /// 410 and ends.
     pub(super) fn told(&mut self, store: &Store) -> Vec<Value> {
+        if std::mem::take(&mut self.begins_with_all) {
+            return self.all(store);
+        }
         let Some(changes) = store.changes_after(self.version) else {
             self.ended = true;
             return vec![json!({"type": "ERROR", "object": Refusal::expired(self.version).status()})];
@@ -48,6 +53,21 @@ impl Watch {
         let told = changes.filter_map(|change| self.event(change)).collect();
         self.version = store.version();
         told
+    }
+
+    /// What there is, and a bookmark at its end (KEP-3157, streaming lists).
+    fn all(&mut self, store: &Store) -> Vec<Value> {
+        self.version = store.version();
+        let objects = store.list(self.kind, self.namespace.as_deref()).map(|(_, object)| object);
+        let told = objects.filter(|object| self.selector.fits(object)).map(|object| {
+            let object = if self.metadata_only { metadata_of(object) } else { (**object).clone() };
+            json!({"type": "ADDED", "object": object})
+        });
+        let mut bookmark = if self.metadata_only { metadata_of(&json!({})) } else { self.kind.bare() };
+        bookmark["metadata"] = json!({
+            "resourceVersion": self.version.to_string(), "annotations": {"k8s.io/initial-events-end": "true"},
+        });
+        told.chain([json!({"type": "BOOKMARK", "object": bookmark})]).collect()
     }
 
     fn event(&self, change: &Change) -> Option<Value> {
