@@ -84,6 +84,8 @@ pub struct Standing {
     pub complete: bool,
     /// Whether the controller has seen the size wanted now; until then there may be more pods than are counted.
     pub observed: bool,
+    /// [`crate::view::Workload::rolls_without_surge`].
+    pub rolls_without_surge: bool,
     /// Where it is to go.
     pub target: u32,
 }
@@ -92,7 +94,7 @@ impl Standing {
     /// Of one that has no pods yet, there or about to be created.
     #[must_use]
     pub const fn empty(track: Track, target: u32) -> Self {
-        Self { track, wanted: 0, present: 0, complete: true, observed: true, target }
+        Self { track, wanted: 0, present: 0, complete: true, observed: true, rolls_without_surge: false, target }
     }
 }
 
@@ -140,8 +142,11 @@ fn down(least: u32, standings: &[Standing]) -> Option<Walk> {
     if let Some(waited) = standings.iter().find(|s| s.track != giver.track && !s.complete) {
         return Some(Walk::WaitFor(waited.track));
     }
-    let shrink = spare.min(giver.wanted - giver.target);
-    (shrink > 0).then(|| Walk::Scale { track: giver.track, from: giver.wanted, to: giver.wanted - shrink })
+    let to = giver.wanted - spare.min(giver.wanted - giver.target);
+    if giver.rolls_without_surge && to > 0 {
+        return Some(Walk::WaitFor(giver.track));
+    }
+    (to < giver.wanted).then_some(Walk::Scale { track: giver.track, from: giver.wanted, to })
 }
 
 #[cfg(test)]
@@ -219,7 +224,7 @@ mod tests {
     }
 
     fn standing(track: Track, wanted: u32, target: u32) -> Standing {
-        Standing { track, wanted, present: wanted, complete: true, observed: true, target }
+        Standing { wanted, present: wanted, ..Standing::empty(track, target) }
     }
 
     proptest! {

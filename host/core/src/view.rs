@@ -98,6 +98,26 @@ impl Workload {
         self.status.observed_generation >= self.generation
     }
 
+    /// Whether some of its pods are of another template than the newest, or may be.
+    #[must_use]
+    pub fn may_roll(&self) -> bool {
+        self.pods_at_most() > 0 && (!self.observed() || self.status.updated < self.status.replicas)
+    }
+
+    /// Whether its strategy lets it have more pods than wanted while it rolls.
+    #[must_use]
+    pub fn has_surge(&self) -> bool {
+        let surge = &self.spec["strategy"]["rollingUpdate"]["maxSurge"];
+        surge != 0 && surge != "0%"
+    }
+
+    /// Whether it rolls, or may, by missing a pod. One whose size is lowered meanwhile, though not to 0, may never go on:
+    /// its controller takes it for scaled for ever (v1.37.1).
+    #[must_use]
+    pub fn rolls_without_surge(&self) -> bool {
+        self.may_roll() && !self.has_surge()
+    }
+
     /// The one readiness that counts: generation observed, and updated = available = total = wanted.
     #[must_use]
     pub fn complete(&self) -> bool {

@@ -139,7 +139,8 @@ fn remember_act(before: &World, act: Act, after: &mut World, replicas: u8) {
     };
     for track in Track::ALL {
         after.past.excused += wanted(before, track).saturating_sub(wanted(after, track));
-        after.past.extra += wanted(after, track).saturating_sub(wanted(before, track));
+        // What goes may be replaced until the controller has seen that it is wanted no more.
+        after.past.extra += wanted(after, track).abs_diff(wanted(before, track));
         let anew = |world: &World| world.deployment(track).map(|deployment| deployment.uid);
         if anew(before) != anew(after) {
             // Pods of the old one are gone at once, those of the new one not there yet.
@@ -213,8 +214,10 @@ fn is_complete(world: &World, mind: &Mind) -> bool {
 /// Whether the copies run what the record says, and nothing that somebody gave them by hand.
 fn runs_as_remembered(world: &World, standing: Option<&Standing>, mind: &mut Mind) -> bool {
     let Some(standing) = standing else { return true };
-    let known = [Some(standing.accepted_spec), standing.candidate];
-    [Track::Primary, Track::Canary].into_iter().all(|track| {
+    let taken = matches!(standing.phase, PhaseKind::Promoting | PhaseKind::RollingBack);
+    let accepted = Some(standing.accepted_spec);
+    let primary = [accepted, standing.candidate.filter(|_| taken)];
+    [(Track::Primary, primary), (Track::Canary, [accepted, standing.candidate])].into_iter().all(|(track, known)| {
         let Some(copy) = world.deployment(track).filter(|copy| copy.replicas > 0) else { return true };
         known.into_iter().flatten().any(|spec| mind.copy(spec, track) == copy.spec)
     })
@@ -321,7 +324,7 @@ fn write(before: &World, action: Action, deed: Deed, after: &World, mind: &mut M
             } else if new.replicas > from && action != Action::Land {
                 grown(before, new, mind)
             } else if new.replicas < from {
-                taken_away(before, mind)
+                taken_away(before, new, mind)
             } else {
                 Ok(())
             }
@@ -356,12 +359,18 @@ fn grown(before: &World, canary: &Deployment, mind: &mut Mind) -> Result<(), Vio
     Ok(())
 }
 
-fn taken_away(before: &World, mind: &mut Mind) -> Result<(), Violation> {
+fn taken_away(before: &World, canary: &Deployment, mind: &mut Mind) -> Result<(), Violation> {
     let Some(standing) = standing(before, mind).filter(|it| it.phase == PhaseKind::Promoting) else { return Ok(()) };
     let Some(candidate) = standing.candidate else { return Ok(()) };
-    let candidate = mind.copy(candidate, Track::Primary);
-    let template = mind.specs.get(candidate).template;
-    let complete = before.deployment(Track::Primary).is_some_and(|primary| primary.truly_complete(template));
+    let known = [standing.accepted_spec, candidate].map(|spec| mind.copy(spec, Track::Primary));
+    let template = mind.specs.get(known[1]).template;
+    if canary.replicas >= standing.size || canary.spec != mind.copy(candidate, Track::Canary) {
+        // What people gave it goes at once.
+        return Ok(());
+    }
+    // One that somebody deleted, edited or took over while the write was on its way is not held against it.
+    let primary = before.deployment(Track::Primary).filter(|it| it.ours && known.contains(&it.spec));
+    let complete = primary.is_none_or(|primary| primary.truly_complete(template));
     if !complete && before.past.excused == 0 {
         return Err(broken("I5", "the canary's pods go before the primary has taken the candidate and is complete"));
     }

@@ -86,13 +86,10 @@ fn patch(track: Track, workload: &Workload, purpose: Purpose, operations: impl I
 impl Context<'_> {
     /// The original back at 0: its unproven pods go at once, its accepted ones only as the primary is complete.
     pub fn zero_original(&self) -> Option<Plan> {
-        let original = self.view.original.as_ref()?;
-        if original.replicas() == 0 {
-            return None;
-        }
+        let original = self.view.original.as_ref().filter(|original| original.replicas() > 0)?;
         let accepted = Spec::of(&original.spec).digest() == self.record.accepted.digest();
         if accepted && !self.complete(Track::Primary) {
-            return Some(Plan::wait("the original keeps its pods until the primary is complete"));
+            return None;
         }
         let pods = if accepted { "pods of the accepted version" } else { "unproven pods" };
         Some(Plan::act(scale(Track::Original, original, 0), format!("the original goes back to 0 ({pods})")))
@@ -139,10 +136,10 @@ impl Context<'_> {
         walk(sizes.replicas, sizes.surge, &standings)
     }
 
-    /// Scales without further conditions, or nothing where the size is right.
+    /// Scales, or nothing where the size is right or cannot be lowered yet.
     pub fn set_size(&self, track: Track, to: u32) -> Option<Plan> {
         let workload = self.view.workload(track)?;
-        let differs = workload.replicas() != to;
-        differs.then(|| Plan::act(scale(track, workload, to), format!("the {track} goes to {to} pods")))
+        let stays = workload.replicas() == to || to > 0 && to < workload.replicas() && workload.rolls_without_surge();
+        (!stays).then(|| Plan::act(scale(track, workload, to), format!("the {track} goes to {to} pods")))
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn plan(context: &Context<'_>) -> Plan {
     let Some(original) = &context.view.original else { return Plan::default() };
     wish(context, original)
         .or_else(|| newer_spec(context, original))
-        .or_else(|| make_room(context, original))
+        .or_else(|| make_room(context))
         .or_else(|| context.copy(Track::Primary, &context.record.accepted, first_pods(context)))
         .unwrap_or_else(|| walk_pods(context, original, 0, context.record.replicas))
 }
@@ -56,13 +56,8 @@ pub(super) fn plan(context: &Context<'_>) -> Plan {
 /// A service whose pods walk from the primary to the original.
 pub(super) fn release(context: &Context<'_>) -> Plan {
     let Some(original) = &context.view.original else { return Plan::default() };
-    let accepted = || {
-        let wanted = context.record.accepted.value();
-        let write = acts::take_spec(Track::Original, original, &wanted, Purpose::Revert)?;
-        Some(Plan::act(write, "the original takes the accepted spec"))
-    };
     wish(context, original)
-        .or_else(accepted)
+        .or_else(|| take_accepted(context, original))
         .or_else(|| context.set_size(Track::Canary, 0))
         .unwrap_or_else(|| walk_pods(context, original, context.record.replicas, 0))
 }
@@ -114,21 +109,41 @@ fn first_pods(context: &Context<'_>) -> u32 {
     }
 }
 
-/// A primary that is to take another spec rolls with its own surge, for which the walk must leave room; without surge it
-/// misses a pod, so the walk must miss none. It is not made smaller for that: a Deployment without surge whose size is
-/// lowered while it rolls may never go on (its controller takes it for scaled for ever, v1.37.1).
-fn make_room(context: &Context<'_>, original: &Workload) -> Option<Plan> {
-    let serving = original.replicas().min(context.available(Track::Original));
-    let beside = context.record.replicas.saturating_sub(serving);
+/// The size of one that is to take another spec: where it rolls with a surge, that leaves room beside all pods of the
+/// other; where it rolls without, it misses a pod, so the walk must miss none. Nothing where there is room already.
+fn room(context: &Context<'_>, roller: &Workload, other: Track) -> Option<u32> {
+    let beside = |pods: u32| context.record.replicas.saturating_sub(pods);
+    let (wanted, surge, other) = (roller.replicas(), roller.has_surge(), context.view.workload(other));
+    if !roller.observed() || other.is_some_and(|other| !other.observed()) {
+        return Some(wanted);
+    }
+    let serving = beside(other.map_or(0, |other| other.replicas().min(other.status.available)));
+    let present = beside(other.map_or(0, Workload::pods_at_most));
+    let fits = roller.pods_at_most() <= if surge { present } else { 0 } || !surge && wanted >= serving;
+    let size = if surge { wanted.min(serving) } else { wanted.max(present) };
+    (!fits).then_some(size)
+}
+
+/// Makes room for a primary that is to take another spec.
+fn make_room(context: &Context<'_>) -> Option<Plan> {
     let primary = context.view.primary.as_ref()?;
-    let surge = context.sizes().surge > 0;
-    let fits = if surge { primary.pods_at_most() <= beside } else { primary.replicas() >= beside };
-    if primary.observed() && fits || context.runs(Track::Primary, &context.record.accepted) {
+    if context.runs(Track::Primary, &context.record.accepted) {
         return None;
     }
-    let size = if surge { primary.replicas().min(beside) } else { primary.replicas().max(beside) };
+    let size = room(context, primary, Track::Original)?;
     let wait = || Plan::wait("waiting until the primary is ready for its rolling update");
     Some(context.set_size(Track::Primary, size).unwrap_or_else(wait))
+}
+
+/// The original takes the accepted spec; what else it runs makes room for that.
+fn take_accepted(context: &Context<'_>, original: &Workload) -> Option<Plan> {
+    let write = acts::take_spec(Track::Original, original, &context.record.accepted.value(), Purpose::Revert)?;
+    let from = original.replicas();
+    Some(match room(context, original, Track::Primary) {
+        Some(to) if to == from => Plan::wait("waiting until the original is ready for its rolling update"),
+        Some(to) => scale_original(context, original, Intent { from, to }),
+        None => Plan::act(write, "the original takes the accepted spec"),
+    })
 }
 
 fn walk_pods(context: &Context<'_>, original: &Workload, original_target: u32, primary_target: u32) -> Plan {

@@ -74,9 +74,10 @@ impl Context<'_> {
         let (wanted, counted) = (workload.replicas(), workload.pods_at_most());
         let (complete, observed) = (workload.complete(), workload.observed());
         // One that rolls by itself takes its own surge, now or later.
-        let rolls = counted > 0 && (!observed || workload.status.updated < workload.status.replicas);
-        let present = if rolls { counted.max(wanted.saturating_add(self.sizes().surge)) } else { counted };
-        Some(Standing { track, wanted, present, complete, observed, target })
+        let present =
+            if workload.may_roll() { counted.max(wanted.saturating_add(self.sizes().surge)) } else { counted };
+        let rolls_without_surge = workload.rolls_without_surge();
+        Some(Standing { track, wanted, present, complete, observed, rolls_without_surge, target })
     }
 
     /// The mark that `track` has reached, if it is higher than the one remembered.

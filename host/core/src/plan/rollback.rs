@@ -35,8 +35,9 @@ pub(crate) fn decided(
 pub(super) fn plan(context: &Context<'_>, rollback: &Rollback) -> Plan {
     let replicas = context.record.replicas;
     scaled(context)
-        .or_else(|| context.copy(Track::Primary, &context.record.accepted, replicas))
+        // The size first: one that rolls without surge is to miss a pod of N, not of fewer.
         .or_else(|| context.set_size(Track::Primary, replicas))
+        .or_else(|| context.copy(Track::Primary, &context.record.accepted, replicas))
         .or_else(|| context.set_size(Track::Canary, 0))
         .or_else(|| context.zero_original())
         .or_else(|| revert(context, rollback))

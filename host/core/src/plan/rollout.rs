@@ -13,7 +13,6 @@ use crate::{
     replicas::Walk,
     time::humane,
     view::Workload,
-    write::Purpose,
 };
 
 pub(super) fn plan(context: &Context<'_>, rollout: &Rollout) -> Plan {
@@ -21,7 +20,13 @@ pub(super) fn plan(context: &Context<'_>, rollout: &Rollout) -> Plan {
         .or_else(|| context.zero_original())
         .or_else(|| give_up(context, rollout))
         .or_else(|| newer_spec(context, rollout))
-        .or_else(|| context.copy(Track::Primary, &context.record.accepted, context.record.replicas))
+        .or_else(|| {
+            context.copy(
+                Track::Primary,
+                &context.record.accepted,
+                room_beside(context, Track::Canary, context.record.replicas),
+            )
+        })
         .or_else(|| take_candidate(context, rollout))
         .unwrap_or_else(|| step(context, rollout))
         .with_problem(paused(rollout))
@@ -35,9 +40,9 @@ pub(super) fn promoting(context: &Context<'_>, rollout: &Rollout) -> Plan {
     scaled(context)
         .or_else(|| context.zero_original())
         .or_else(|| newer_spec_while_promoting(context, rollout, late.is_some()))
-        .or_else(|| empty_lone_primary(context, rollout))
+        .or_else(|| make_canary_anew(context, rollout))
+        .or_else(|| make_way(context, rollout))
         .or_else(|| context.copy(Track::Primary, &rollout.candidate, context.sizes().primary_beside(rollout.size)))
-        .or_else(|| context.copy(Track::Canary, &rollout.candidate, rollout.size))
         .unwrap_or_else(|| walk_back(context, rollout))
         .with_problem(late)
 }
@@ -83,6 +88,13 @@ fn newer_spec_while_promoting(context: &Context<'_>, rollout: &Rollout, late: bo
         let reason = format!("its promotion is stuck, and the original asks for {} now", spec.images_text());
         roll_back(context, rollout, Ending::Superseded, &reason)
     })
+}
+
+/// The pods of a copy that is made anew: as many as it should have, as far as the other one leaves room.
+fn room_beside(context: &Context<'_>, other: Track, wanted: u32) -> u32 {
+    let sizes = context.sizes();
+    let present = context.standing(other, 0).map_or(0, |other| other.present);
+    (sizes.replicas + sizes.surge).saturating_sub(present).min(wanted)
 }
 
 /// The canary runs the candidate; pods of another version are walked away first.
@@ -224,24 +236,32 @@ fn in_canary(context: &Context<'_>, rollout: Rollout) -> crate::record::Record {
     record
 }
 
-/// A lone primary gives its pod away before it takes the candidate's template.
-fn empty_lone_primary(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
-    let beside = context.sizes().primary_beside(rollout.size) + rollout.size;
-    if beside <= context.record.replicas || context.runs(Track::Primary, &rollout.candidate) {
-        return None;
-    }
-    match context.walk(Targets { primary: 0, canary: rollout.size }) {
-        Walk::Scale { track, to, .. } => context.set_size(track, to),
-        Walk::WaitFor(track) => Some(Plan::wait(format!("promoting: waiting until the {track} is complete"))),
-        Walk::Arrived => take_candidate_at_zero(context, rollout),
-    }
+/// A canary that is gone serves again, as far as there is room.
+fn make_canary_anew(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
+    let pods = room_beside(context, Track::Primary, rollout.size);
+    context.view.canary.is_none().then(|| context.copy(Track::Canary, &rollout.candidate, pods)).flatten()
 }
 
-fn take_candidate_at_zero(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
-    let primary = context.view.primary.as_ref()?;
-    let wanted = rollout.candidate.copy_spec(Track::Primary, context.settings.surge);
-    let write = acts::take_spec(Track::Primary, primary, &wanted, Purpose::Template)?;
-    Some(Plan::act(write, "the primary takes the candidate"))
+/// Before the primary takes the candidate's template, the canary runs it and both have the pods that they should have: for
+/// more there would be no room, and with fewer too many would be missing. A lone primary gives away its pod.
+fn make_way(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
+    if context.runs(Track::Primary, &rollout.candidate) {
+        return None;
+    }
+    let beside = context.sizes().primary_beside(rollout.size);
+    let primary = if beside + rollout.size > context.record.replicas { 0 } else { beside };
+    let right = |track, pods| context.view.workload(track).is_none_or(|copy| copy.replicas() == pods);
+    let canary_serves = context.view.canary.as_ref().is_none_or(Workload::complete);
+    take_candidate(context, rollout).or_else(|| {
+        if right(Track::Primary, primary) && right(Track::Canary, rollout.size) && canary_serves {
+            return None;
+        }
+        match context.walk(Targets { primary, canary: rollout.size }) {
+            Walk::Scale { track, to, .. } => context.set_size(track, to),
+            Walk::WaitFor(track) => Some(Plan::wait(format!("promoting: waiting until the {track} is complete"))),
+            Walk::Arrived => None,
+        }
+    })
 }
 
 fn walk_back(context: &Context<'_>, rollout: &Rollout) -> Plan {

@@ -89,11 +89,11 @@ fn upkeep(context: &Context<'_>) -> Option<Plan> {
     })
 }
 
+/// One that is larger than it should be is made smaller before it rolls.
 fn upkeep_while_rolling(context: &Context<'_>) -> Option<Plan> {
     let replicas = context.record.replicas;
-    context
-        .copy(Track::Primary, &context.record.accepted, replicas)
-        .or_else(|| sizes(context, Targets { primary: replicas, canary: 0 }))
+    sizes(context, Targets { primary: replicas, canary: 0 })
+        .or_else(|| context.copy(Track::Primary, &context.record.accepted, replicas))
         .or_else(|| context.give_back())
 }
 
@@ -105,9 +105,13 @@ pub(super) fn sizes(context: &Context<'_>, targets: Targets) -> Option<Plan> {
     }
 }
 
-/// A service that is to be given back leaves as soon as it is steady.
+/// A service that is to be given back leaves as soon as it is steady and its original has no pods: those that the walk has
+/// not started would not be counted.
 fn give_up(context: &Context<'_>) -> Option<Plan> {
     context.record.release.then(|| {
+        if !context.complete(Track::Original) {
+            return Plan::wait("to be released: waiting until the original's own pods are gone");
+        }
         let record = context.changed().into_phase(Phase::Releasing);
         let text = "released: pods walk from the primary to the original";
         Plan::save(record, Note::normal("Releasing", text))
