@@ -13,6 +13,7 @@ pub mod explore;
 pub mod face;
 mod graph;
 pub mod judge;
+pub mod metrics;
 pub mod mind;
 mod outcome;
 mod patch;
