@@ -2,6 +2,7 @@
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use kube::{
     Client, Config,
@@ -80,11 +81,13 @@ fn client_of(mut config: Config, version: &str, observer: Arc<dyn CallObserver>)
 }
 
 /// Makes a client of something that answers in an API server's place, with the same limits; within a runtime of tokio.
-pub fn connect_to<S>(service: S, observer: Arc<dyn CallObserver>) -> Client
+pub fn connect_to<S, B>(service: S, observer: Arc<dyn CallObserver>) -> Client
 where
-    S: Service<Request<Body>, Response = Response<Body>> + Send + 'static,
+    S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError> + Send + Sync,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
 {
     Client::new(Observing(observer).layer(TimeoutLayer::new(CALL_LIMIT).layer(service)), "default")
 }

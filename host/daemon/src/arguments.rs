@@ -4,6 +4,7 @@ use std::{
     io::{IsTerminal as _, Write as _},
     net::SocketAddr,
     path::PathBuf,
+    process::ExitCode,
     time::Duration,
 };
 
@@ -17,6 +18,7 @@ use crate::{
     default_socket,
     import::command::Import,
     policy, report, run,
+    simulate::Simulate,
 };
 
 /// What is logged unless AVIARY_LOG says otherwise: what fails is told by Aviary itself, not by its libraries too.
@@ -59,6 +61,8 @@ enum Command {
     Policy(policy::Command),
     /// Turn the canaries.yaml of the original Aviary, in Python, into a configuration of this one
     Import(Import),
+    /// Try a configuration and policies on a release, hours of it in seconds, without any cluster
+    Simulate(Box<Simulate>),
 }
 
 #[derive(Debug, Args)]
@@ -126,9 +130,10 @@ struct Bypass {
 ///
 /// # Errors
 /// One that is fit to be printed after `aviary: `.
-pub fn perform(arguments: Arguments) -> Result<()> {
+pub fn perform(arguments: Arguments) -> Result<ExitCode> {
     let socket = arguments.socket;
-    match arguments.command {
+    let done = match arguments.command {
+        Command::Simulate(simulate) => return simulate.perform(),
         Command::Run(run) => start(run, socket),
         Command::Status(status) => show(&socket.unwrap_or_else(default_socket), &status),
         Command::Cancel(named) => tell(socket, Word::Cancel, &named),
@@ -142,7 +147,8 @@ pub fn perform(arguments: Arguments) -> Result<()> {
         Command::Config(config) => config.perform(),
         Command::Policy(command) => policy::perform(command),
         Command::Import(import) => import.perform(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn start(run: Run, socket: Option<PathBuf>) -> Result<()> {

@@ -20,7 +20,6 @@ pub struct Virtual {
 }
 
 impl Clock {
-    #[cfg_attr(not(test), expect(dead_code, reason = "aviary simulate comes next"))]
     /// From now on it is `at`; within a runtime whose time is paused.
     pub fn virtual_from(at: Timestamp) -> Self {
         Self::Virtual(Virtual { began: Instant::now(), at })

@@ -141,14 +141,7 @@ impl Show {
     ) -> Result<(&'a str, &'a str)> {
         let (within, name) =
             self.service.split_once('/').map_or((None, self.service.as_str()), |(within, name)| (Some(within), name));
-        let namespaces = configuration.entries.iter().map(|entry| entry.namespace.as_str());
-        let mut found: Vec<&str> = namespaces
-            .filter(|namespace| within.is_none_or(|within| within == *namespace))
-            .filter(|namespace| configuration.service(namespace, name, labels).is_some())
-            .collect();
-        found.sort_unstable();
-        found.dedup();
-        match found.as_slice() {
+        match configuration.namespaces_with(within, name, labels).as_slice() {
             [namespace] => Ok((namespace, name)),
             [] => Err(self.none(configuration, within)),
             several => {

@@ -11,6 +11,7 @@ mod judging;
 mod policy;
 mod report;
 mod run;
+mod simulate;
 mod status;
 mod telemetry;
 
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     match arguments::perform(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("aviary: {error:#}");
             ExitCode::FAILURE

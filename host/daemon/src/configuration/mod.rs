@@ -19,7 +19,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 pub mod units;
-mod values;
+pub mod values;
 mod which;
 
 use std::{
@@ -35,7 +35,7 @@ use fields::FromNode as _;
 pub use entry::{Entry, Which};
 pub use fault::{Fault, Faults, Place};
 pub use layers::{InForce, Layer, Policy, Source};
-pub use schema::schema;
+pub use schema::{Definitions, schema, schema_of};
 pub use selector::labels;
 pub use setting::Setting;
 
@@ -96,6 +96,20 @@ impl Configuration {
     /// first of the file. Whether the Deployment is one of Aviary's own copies is not looked at.
     pub fn service(&self, namespace: &str, name: &str, labels: &BTreeMap<String, String>) -> Option<&Entry> {
         self.matching(namespace, name, labels).next()
+    }
+
+    /// The namespaces in which something is about a Deployment of that name, sorted; of one only if it is `within`.
+    pub fn namespaces_with<'a>(
+        &'a self,
+        within: Option<&str>,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Vec<&'a str> {
+        let namespaces: BTreeSet<&str> = self.entries.iter().map(|entry| entry.namespace.as_str()).collect();
+        let mut namespaces: Vec<&str> = namespaces.into_iter().collect();
+        namespaces.retain(|namespace| within.is_none_or(|within| within == *namespace));
+        namespaces.retain(|namespace| self.service(namespace, name, labels).is_some());
+        namespaces
     }
 
     /// All entries that are about a Deployment; the first of them holds.

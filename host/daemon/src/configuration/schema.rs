@@ -4,13 +4,18 @@ use serde_json::{Map, Value, json};
 
 use super::{fields::FromNode, raw::File};
 
-/// The schema of the whole file, draft 7: the one that editors know best.
+/// The schema of the whole file.
 pub fn schema() -> Value {
+    schema_of::<File>("Aviary's configuration")
+}
+
+/// The schema of a file, draft 7: the one that editors know best.
+pub fn schema_of<T: FromNode>(title: &str) -> Value {
     let mut definitions = Definitions::default();
-    let file = File::schema(&mut definitions);
+    let file = T::schema(&mut definitions);
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "Aviary's configuration",
+        "title": title,
         "allOf": [file],
         "definitions": definitions.0,
     })

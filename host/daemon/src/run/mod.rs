@@ -27,15 +27,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::{
-    alarms::Alarms,
-    cared::Cared,
-    configured::Configured,
-    discovery::{LEFT_BEHIND, Own},
-    effects::Done,
-    places::Places,
-    reading::Reading,
-};
+use self::{alarms::Alarms, cared::Cared, discovery::LEFT_BEHIND, effects::Done, places::Places, reading::Reading};
 use crate::{
     clock::Clock,
     configuration::Configuration,
@@ -45,8 +37,10 @@ use crate::{
     status,
 };
 
+pub use configured::{Configured, Fixed};
+pub use discovery::Own;
 pub use policies::load_policies;
-pub use setup::{Options, run};
+pub use setup::{Ends, Options, Parts, assemble, run};
 
 /// Everything that can happen to the daemon.
 enum Input {
