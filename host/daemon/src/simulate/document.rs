@@ -4,13 +4,14 @@ use aviary_core::{judge::Track, time::Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{
+    outcome::Ending,
     release::Release,
     story::{Entry, What},
     world::Run,
 };
 
 /// What every document begins with.
-pub fn head(name: &str, release: &Release) -> Value {
+pub fn head(name: &str, release: &Release, expected: Option<Ending>) -> Value {
     json!({
         "release": name,
         "about": release.about,
@@ -18,6 +19,7 @@ pub fn head(name: &str, release: &Release) -> Value {
         "replicas": release.replicas,
         "metrics": release.settings.metrics.iter().map(|metric| metric.name.as_str()).collect::<Vec<_>>(),
         "left_out": release.left_out,
+        "expected": expected.map(Ending::word),
     })
 }
 

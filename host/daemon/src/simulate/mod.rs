@@ -130,8 +130,11 @@ impl Simulate {
         if self.runs.is_some() && self.output == Output::Text {
             tell_speed(&runs, took);
         }
-        let expected = self.expect.or(trial.release.expect);
-        Ok(exit_code(runs.iter().map(|run| run.ending), expected))
+        Ok(exit_code(runs.iter().map(|run| run.ending), self.expected(&trial.release)).into())
+    }
+
+    fn expected(&self, release: &Release) -> Option<Ending> {
+        self.expect.or(release.expect)
     }
 
     fn trial(&self, config: &Path, release: &str) -> Result<Trial> {
@@ -166,15 +169,20 @@ impl Simulate {
         match runs {
             [run] if self.runs.is_none() => {
                 page.story(run, release, self.all);
-                page.ending(run);
+                page.ending(run, self.expected(release));
             }
-            runs => many::told(&mut page, runs),
+            runs => {
+                many::told(&mut page, runs);
+                if let Some(expected) = self.expected(release) {
+                    page.line("expected", &format!("{expected}, of each"));
+                }
+            }
         }
         page.text()
     }
 
     fn json(&self, name: &str, release: &Release, runs: &[Run]) -> serde_json::Value {
-        let mut told = document::head(name, release);
+        let mut told = document::head(name, release, self.expected(release));
         let rest = match runs {
             [run] if self.runs.is_none() => document::run(run),
             runs => many::json(runs),

@@ -1,6 +1,6 @@
 //! How a release ended, and what a program can tell it by.
 
-use std::{fmt, process::ExitCode};
+use std::fmt;
 
 /// How a release ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +50,7 @@ impl fmt::Display for Ending {
         f.write_str(match self {
             Self::Promoted => "promoted",
             Self::RolledBack => "rolled back",
-            Self::Paused => "paused, for a person",
+            Self::Paused => "paused for a person",
             Self::Direct => "went direct, without a canary",
             Self::Ignored => "nothing was done about it",
             Self::Unfinished => "not finished",
@@ -59,18 +59,41 @@ impl fmt::Display for Ending {
 }
 
 /// The exit code of a simulation that did not end as expected.
-pub const NOT_AS_EXPECTED: u8 = 4;
+const NOT_AS_EXPECTED: u8 = 4;
 
 /// The exit code of runs that ended like `endings`, where `expected` was to come of each.
-pub fn exit_code(endings: impl IntoIterator<Item = Ending>, expected: Option<Ending>) -> ExitCode {
+pub fn exit_code(endings: impl IntoIterator<Item = Ending>, expected: Option<Ending>) -> u8 {
     let mut endings = endings.into_iter();
-    let code = match expected {
+    match expected {
         Some(expected) if endings.all(|ending| ending == expected) => 0,
         Some(_) => NOT_AS_EXPECTED,
         None => {
             let first = endings.next().map_or(0, Ending::exit_code);
             if endings.all(|ending| ending.exit_code() == first) { first } else { Ending::Unfinished.exit_code() }
         }
-    };
-    ExitCode::from(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_can_tell_how_it_ended_and_whether_that_was_expected() {
+        use Ending::{Direct, Ignored, Paused, Promoted, RolledBack, Unfinished};
+        let table: [(&[Ending], Option<Ending>, u8); 9] = [
+            (&[Promoted, Direct], None, 0),
+            (&[RolledBack, RolledBack], None, 2),
+            (&[RolledBack, Promoted], None, 3),
+            (&[Paused], None, 3),
+            (&[Ignored, Unfinished], None, 3),
+            (&[RolledBack, RolledBack], Some(RolledBack), 0),
+            (&[RolledBack, Promoted], Some(RolledBack), 4),
+            (&[Promoted], Some(Paused), 4),
+            (&[Paused], Some(Paused), 0),
+        ];
+        for (endings, expected, code) in table {
+            assert_eq!(exit_code(endings.iter().copied(), expected), code, "{endings:?} {expected:?}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use aviary_core::{
 };
 
 use super::{
+    outcome::Ending,
     release::Release,
     story::{Entry, What, word},
     world::Run,
@@ -24,12 +25,14 @@ const NARROWEST: usize = 30;
 pub struct Page {
     text: String,
     columns: usize,
+    /// Why the last check did what it did: it need not be said again.
+    reason: Option<String>,
 }
 
 impl Page {
     /// An empty one.
     pub const fn new(columns: usize) -> Self {
-        Self { text: String::new(), columns }
+        Self { text: String::new(), columns, reason: None }
     }
 
     /// What is on it.
@@ -89,7 +92,8 @@ impl Page {
         let at = offset(entry.at, applied);
         match &entry.what {
             What::Said { warning, text, .. } => {
-                self.line(&at, &if *warning { format!("! {text}") } else { text.clone() });
+                let text = self.reason.as_ref().map_or_else(|| text.clone(), |reason| text.replace(reason, "..."));
+                self.line(&at, &if *warning { format!("! {text}") } else { text });
             }
             What::Checked(check, said) => self.check(&at, check, said.as_ref()),
         }
@@ -102,13 +106,17 @@ impl Page {
             let (policy, finding) = (&found.policy.name, &found.finding);
             self.indented("", 2, &format!("{policy}: {}: {}", finding.outcome, finding.reason));
         }
-        if let Some(said) = said {
-            self.indented("", 2, &format!("{}: {}: {}", said.policy.name, word(said.said.next), said.said.reason));
+        let worst = check.findings.iter().find(|found| found.finding.outcome == check.outcome);
+        let worst = worst.map(|found| format!("{}: {}", found.policy.name, found.finding.reason)).unwrap_or_default();
+        if let Some(LastMove { said, policy, .. }) = said {
+            let reason = if worst.is_empty() { said.reason.clone() } else { said.reason.replace(&worst, "...") };
+            self.indented("", 2, &format!("{}: {}: {reason}", policy.name, word(said.next)));
         }
+        self.reason = said.map(|said| said.said.reason.clone()).or(Some(worst)).filter(|reason| !reason.is_empty());
     }
 
-    /// How a run ended.
-    pub fn ending(&mut self, run: &Run) {
+    /// How a run ended, and whether that was expected.
+    pub fn ending(&mut self, run: &Run, expected: Option<Ending>) {
         self.line("", "");
         self.line("outcome", &format!("{} after {}: {}", run.ending, humane(run.ended), run.reason));
         if let Some(decided) = run.decided {
@@ -119,6 +127,11 @@ impl Page {
         let of = if tracks.is_empty() { String::new() } else { format!(": {}", tracks.join(", ")) };
         self.line("exposed", &format!("{:.1} pod-minutes of the candidate{of}", run.exposure.all()));
         self.line("seed", &run.seed.to_string());
+        match expected {
+            Some(expected) if expected == run.ending => self.line("expected", &format!("{expected}, and so it is")),
+            Some(expected) => self.line("expected", &format!("{expected}, which it is not")),
+            None => {}
+        }
     }
 }
 

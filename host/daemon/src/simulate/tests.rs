@@ -59,11 +59,25 @@ fn played(text: &str, configuration: Configuration, service: Option<&str>) -> Ru
     trial(text, configuration, service, 1).run().unwrap_or_else(|error| panic!("{error:#}"))
 }
 
+#[test]
+fn a_page_is_as_wide_as_the_terminal_and_says_a_reason_once() {
+    let trial = trial(&ready("errors-doubled"), example(|text| text), None, 1);
+    let run = trial.run().unwrap_or_else(|error| panic!("{error:#}"));
+    for columns in [60, 80, 120] {
+        let mut page = Page::new(columns);
+        page.head("errors-doubled", &trial.release);
+        page.story(&run, &trial.release, false);
+        let text = page.text();
+        assert!(text.lines().all(|line| line.chars().count() <= columns), "{text}");
+        assert!(text.contains("! rolling back orders:candidate: ..."), "{text}");
+    }
+}
+
 /// All that is told of a run, for people and for programs.
 fn told(trial: &Trial, run: &Run) -> String {
     let mut page = Page::new(80);
     page.head("release.yaml", &trial.release);
     page.story(run, &trial.release, true);
-    page.ending(run);
+    page.ending(run, trial.release.expect);
     format!("{}{}", page.text(), document::run(run))
 }

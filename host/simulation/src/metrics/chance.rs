@@ -1,4 +1,4 @@
-//! Random numbers: the same seed gives the same ones, on every machine.
+//! Random numbers: the same seed gives the same ones.
 
 use rand_distr::{Distribution as _, Poisson, StandardNormal, StandardUniform};
 use rand_pcg::{Pcg64Mcg, rand_core::SeedableRng as _};
