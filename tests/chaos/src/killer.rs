@@ -120,19 +120,22 @@ impl<'a> Killer<'a> {
         self.killed = Some(dead);
     }
 
-    /// Waits until the daemon says that it is ready.
     fn ready(&mut self) -> Result<()> {
+        self.wait_until_ready()?;
+        if let Some(killed) = self.killed.take() {
+            self.scene.recovered(Recovery::Kill(killed.elapsed()));
+        }
+        Ok(())
+    }
+
+    /// Waits until the daemon says that it is ready.
+    fn wait_until_ready(&self) -> Result<()> {
         let says_so = || {
             let status = self.daemon.ask("status", None)?;
             (status["result"]["daemon"]["not_ready"].as_array()?.is_empty()).then_some(())
         };
         let patience = Patience { limit: WORKS_WITHIN, pause: Duration::from_millis(10) };
-        let ready = wait_until(patience, says_so);
-        ready.map_err(|waited| anyhow::anyhow!("the daemon is not ready {waited:?} after its start"))?;
-        if let Some(killed) = self.killed.take() {
-            self.scene.recovered(Recovery::Kill(killed.elapsed()));
-        }
-        Ok(())
+        wait_until(patience, says_so).map_err(|waited| anyhow::anyhow!("the daemon is not ready within {waited:?}"))
     }
 
     /// Lets the control plane fail, and waits until Aviary works again for every service.
@@ -151,10 +154,14 @@ impl<'a> Killer<'a> {
         drop(nobody);
         // What a daemon needs that starts during an outage is not what one needs that starts.
         self.killed = None;
-        self.works_again(trial, over?)
+        let over = over?;
+        self.wait_until_ready()?;
+        self.scene.recovered(Recovery::Sight(trial, over.elapsed()));
+        self.scene.say(&format!("-- sees everything after {:.1} s", over.elapsed().as_secs_f64()));
+        self.writes_again(trial, over)
     }
 
-    fn works_again(&mut self, trial: Trial, over: Instant) -> Result<()> {
+    fn writes_again(&mut self, trial: Trial, over: Instant) -> Result<()> {
         for namespace in self.scene.ledger.phases().into_keys() {
             let next = || {
                 let heard = self.scene.ledger.since(over);
@@ -163,7 +170,7 @@ impl<'a> Killer<'a> {
             let patience = Patience { limit: WORKS_WITHIN, pause: Duration::from_millis(20) };
             let next = wait_until(patience, next)
                 .map_err(|waited| anyhow::anyhow!("nothing is written for {namespace} in {waited:?}"))?;
-            self.scene.recovered(Recovery::Outage(trial, next - over));
+            self.scene.recovered(Recovery::Write(trial, next - over));
             self.scene.say(&format!("-- {namespace}: next write after {:.1} s", (next - over).as_secs_f64()));
         }
         Ok(())

@@ -79,9 +79,7 @@ pub fn run(settings: &Settings) -> Result<Report> {
         daemon.log()
     });
     let report = scene.into_report();
-    if !report.violations.is_empty() {
-        keep(&log, &report)?;
-    }
+    keep(&log, &report)?;
     Ok(report)
 }
 
@@ -102,7 +100,7 @@ fn configuration(places: &[Place]) -> String {
     Configuration::default().with("passes", 1).with("ready-deadline", "5m").text_of(&namespaces)
 }
 
-/// Keeps what helps to understand a violation.
+/// Keeps what helps to understand what happened.
 fn keep(log: &str, report: &Report) -> Result<()> {
     let folder = scenarios::target().join(format!("chaos-{}", report.seed));
     fs::create_dir_all(&folder)?;

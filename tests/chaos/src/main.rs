@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use chaos::{Outage, Settings, Trial};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 /// Of the time that a run may take, so much is life of the daemon; the rest are starts, outages and the last releases.
 const SHARE_OF_LIFE: f64 = 0.45;
@@ -23,6 +23,20 @@ struct Arguments {
     /// Services that are released beside each other.
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     services: usize,
+    /// How the control plane fails, each alone and then with a kill in the middle; all if none is named.
+    #[arg(long, value_enum, value_name = "OUTAGE", num_args = 0..)]
+    outages: Option<Vec<Named>>,
+}
+
+/// An outage with its length.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Named {
+    /// The API server stands still for 40 s.
+    Freeze,
+    /// The API server is killed, and started again after 10 s.
+    Restart,
+    /// No controller manager runs for 15 s.
+    NoControllers,
 }
 
 impl Arguments {
@@ -34,22 +48,26 @@ impl Arguments {
             kills: self.kills,
             services: self.services,
             life: Duration::from_secs_f64(seconds),
-            trials: trials(),
+            trials: trials(self.outages.as_deref().unwrap_or(Named::value_variants())),
             limit,
         }
     }
 }
 
-/// Each outage alone, and with a kill in the middle of it.
-fn trials() -> Vec<Trial> {
-    let outages = [
-        Outage::Freeze(Duration::from_secs(40)),
-        Outage::Restart(Duration::from_secs(10)),
-        Outage::NoControllers(Duration::from_secs(15)),
-    ];
-    let alone = outages.map(|outage| Trial { outage, kill: false });
-    let killed = outages.map(|outage| Trial { outage, kill: true });
-    [alone, killed].concat()
+impl Named {
+    fn outage(self) -> Outage {
+        match self {
+            Self::Freeze => Outage::Freeze(Duration::from_secs(40)),
+            Self::Restart => Outage::Restart(Duration::from_secs(10)),
+            Self::NoControllers => Outage::NoControllers(Duration::from_secs(15)),
+        }
+    }
+}
+
+/// All outages alone, then all with a kill in the middle.
+fn trials(outages: &[Named]) -> Vec<Trial> {
+    let trial = |kill| outages.iter().map(move |named| Trial { outage: named.outage(), kill });
+    [false, true].into_iter().flat_map(trial).collect()
 }
 
 fn main() -> ExitCode {

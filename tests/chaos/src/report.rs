@@ -26,8 +26,11 @@ pub struct Blow {
 pub enum Recovery {
     /// From a SIGKILL until the daemon that was started next says that it is ready.
     Kill(Duration),
-    /// From the end of an outage until the next write for a service was seen.
-    Outage(Trial, Duration),
+    /// From the end of an outage until the daemon says that all its watches work.
+    Sight(Trial, Duration),
+    /// From the end of an outage until the next write for a service was seen; controllers and nodes have to come back for
+    /// most of them.
+    Write(Trial, Duration),
 }
 
 /// A release that ended as it must.
@@ -123,23 +126,16 @@ impl Report {
     }
 
     fn recovered(&self) -> Vec<String> {
-        let mut lines = vec![format!(
-            "ready after a kill: {}",
-            times(self.recoveries.iter().filter_map(|one| match one {
-                Recovery::Kill(took) => Some(*took),
-                Recovery::Outage(..) => None,
-            }))
-        )];
-        let mut trials: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
+        let mut kinds: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
         for recovery in &self.recoveries {
-            if let Recovery::Outage(trial, took) = recovery {
-                trials.entry(trial.to_string()).or_default().push(*took);
-            }
+            let (kind, took) = match recovery {
+                Recovery::Kill(took) => ("ready after a kill".to_owned(), took),
+                Recovery::Sight(trial, took) => (format!("sees everything after {trial}"), took),
+                Recovery::Write(trial, took) => (format!("next write for a service after {trial}"), took),
+            };
+            kinds.entry(kind).or_default().push(*took);
         }
-        let line =
-            |(trial, took): (String, Vec<Duration>)| format!("next write after {trial}: {}", times(took.into_iter()));
-        lines.extend(trials.into_iter().map(line));
-        lines
+        kinds.into_iter().map(|(kind, took)| format!("{kind}: {}", times(took.into_iter()))).collect()
     }
 
     fn told_words(&self) -> String {
