@@ -181,6 +181,12 @@ impl Index {
         self.records.get(&(key.namespace.clone(), key.name.clone()))
     }
 
+    /// Why a watch does not work at the moment.
+    #[must_use]
+    pub fn failure(&self, namespace: &str, kind: Kind) -> Option<&str> {
+        self.failures.get(&(namespace.to_owned(), kind)).map(String::as_str)
+    }
+
     /// What is not seen of a namespace, or may not be done there, and why; empty when all is well.
     #[must_use]
     pub fn not_ready(&self, namespace: &str) -> Vec<String> {

@@ -32,8 +32,10 @@ const WATCH_SECONDS: u32 = 45;
 const PAGE: u32 = 50;
 /// The wait after a first failure; it doubles with each failure that follows.
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
-/// The longest wait; a watch that lasted so long was a success.
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// The longest wait while the API server does not answer: for so long, at worst, nothing is seen once it does again.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+/// The longest wait after a refusal, which a person has to end; a watch that lasted so long was a success.
+const LONGEST_WAIT_WHEN_REFUSED: Duration = Duration::from_secs(20);
 
 /// Watches a namespace, and asks for the rights to write there, until `tasks` is dropped or the receiver of `sender` is
 /// gone.
@@ -84,15 +86,20 @@ async fn tell<K: Resource>(
     loop {
         let opened = Instant::now();
         let Some(error) = teller.follow(open(), &reduce).await else { return };
-        if opened.elapsed() > LONGEST_WAIT {
+        if opened.elapsed() > LONGEST_WAIT_WHEN_REFUSED {
             wait = SHORTEST_WAIT;
         }
         if teller.sender.send(teller.failure(&error)).await.is_err() {
             return;
         }
         tokio::time::sleep(wait).await;
-        wait = LONGEST_WAIT.min(wait * 2);
+        wait = next_wait(wait, is_refusal(&error));
     }
+}
+
+fn next_wait(wait: Duration, refused: bool) -> Duration {
+    let longest = if refused { LONGEST_WAIT_WHEN_REFUSED } else { LONGEST_WAIT };
+    longest.min(wait * 2)
 }
 
 struct Teller {
@@ -154,18 +161,41 @@ impl Teller {
     }
 
     fn failure(&self, error: &watcher::Error) -> ClusterInput {
-        let (status, error) = match error {
+        let forbidden = is_refusal(error);
+        let error = match error {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
-            | watcher::Error::WatchFailed(error) => (status(error), with_causes(error)),
-            watcher::Error::WatchError(refusal) => (refusal.code, words(refusal)),
-            other => (0, other.to_string()),
+            | watcher::Error::WatchFailed(error) => with_causes(error),
+            watcher::Error::WatchError(refusal) => words(refusal),
+            other => other.to_string(),
         };
-        let forbidden = matches!(status, 401 | 403);
         ClusterInput::WatchFailed { kind: self.kind, namespace: self.namespace.clone(), forbidden, error }
     }
 }
 
-fn status(error: &kube::Error) -> u16 {
-    if let kube::Error::Api(status) = error { status.code } else { 0 }
+/// Whether a right is missing (401, 403).
+fn is_refusal(error: &watcher::Error) -> bool {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code,
+        watcher::Error::WatchError(refusal) => refusal.code,
+        _ => 0,
+    };
+    matches!(status, 401 | 403)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_server_that_does_not_answer_is_asked_again_within_seconds_and_one_that_refuses_is_left_alone() {
+        let waits = |refused| {
+            let next = |wait: &Duration| Some(next_wait(*wait, refused));
+            std::iter::successors(Some(SHORTEST_WAIT), next).take(8).map(|wait| wait.as_millis()).collect::<Vec<_>>()
+        };
+        assert_eq!(waits(false), [200, 400, 800, 1_600, 3_000, 3_000, 3_000, 3_000]);
+        assert_eq!(waits(true), [200, 400, 800, 1_600, 3_200, 6_400, 12_800, 20_000]);
+    }
 }

@@ -15,13 +15,12 @@ use aviary_core::{
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::backoff::Backoff;
 use crate::{configuration::InForce, status::Standing, telemetry::Tracked};
 
 /// How long our own write is waited for in the watch: longer than a watch lives, even one whose connection is dead (50 s), so
 /// that it was opened anew meanwhile. To plan without having seen it could take away pods that nobody else has.
 const PATIENCE: Duration = Duration::from_secs(75);
-/// The longest wait after failures in a row.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// So often in a row the same write may be planned before somebody is taken to undo it.
 const SAME_WRITES: u32 = 5;
 
@@ -52,8 +51,7 @@ pub struct Cared {
     pub commands: VecDeque<Waiting>,
     pub wake: Option<Timestamp>,
     pub standing: Standing,
-    failures: u32,
-    not_before: Timestamp,
+    pub backoff: Backoff,
     last_write: Option<(Write, u32)>,
     /// Why the last write failed, until one succeeds.
     pub trouble: Option<String>,
@@ -77,8 +75,7 @@ impl Cared {
             commands: VecDeque::new(),
             wake: None,
             standing: Standing { reason: "not seen yet".to_owned(), problems: Vec::new() },
-            failures: 0,
-            not_before: Timestamp(0),
+            backoff: Backoff::default(),
             last_write: None,
             trouble: None,
             tracked,
@@ -136,7 +133,7 @@ impl Cared {
     }
 
     pub fn succeeded(&mut self) {
-        self.failures = 0;
+        self.backoff.reset();
         self.trouble = None;
     }
 
@@ -148,16 +145,14 @@ impl Cared {
 
     /// Waits longer after each failure in a row.
     pub fn failed(&mut self, why: String, now: Timestamp) {
-        self.failures += 1;
-        let wait = Duration::from_millis(50).saturating_mul(1 << self.failures.min(12)).min(LONGEST_WAIT);
-        self.not_before = now.plus(wait);
+        self.backoff.failed(now);
         self.trouble = Some(why);
     }
 
     /// When planning may go on, if that is not now: after failures, and until the watch shows our own write.
     pub fn held_until(&mut self, key: &ServiceKey, index: &Index, now: Timestamp) -> Option<Timestamp> {
-        if now < self.not_before {
-            return Some(self.not_before);
+        if let Some(until) = self.backoff.until(now) {
+            return Some(until);
         }
         let (expectation, since) = self.expecting.as_ref()?;
         let until = since.plus(PATIENCE);

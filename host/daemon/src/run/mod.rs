@@ -1,6 +1,7 @@
 //! `aviary run`: one task owns all state; it takes the next input, applies it, and lets the effects of it run.
 
 mod alarms;
+mod backoff;
 mod cared;
 mod configured;
 mod discovery;
@@ -140,7 +141,9 @@ impl Daemon {
     fn cluster(&mut self, input: ClusterInput) {
         if let ClusterInput::WatchFailed { kind, namespace, forbidden, error } = &input {
             self.judges.telemetry.api.watch_failed(*kind, namespace);
-            tracing::warn!(%kind, %namespace, forbidden, %error, "a watch does not work");
+            if self.index.failure(namespace, *kind) != Some(error.as_str()) {
+                tracing::warn!(%kind, %namespace, forbidden, %error, "a watch does not work");
+            }
         }
         if !self.watches.contains_key(input.namespace()) {
             return;
@@ -150,6 +153,9 @@ impl Daemon {
             ClusterInput::Relisted { namespace, .. } => Some(namespace.clone()),
             _ => None,
         };
+        if let Some(namespace) = &listed {
+            self.answers_again(namespace);
+        }
         let of_readiness = !matches!(input, ClusterInput::Applied(_) | ClusterInput::Deleted { .. });
         let mut touched = self.index.apply(input);
         touched.extend(self.services.keys().filter(|key| Some(&key.namespace) == listed.as_ref()).cloned());
@@ -162,6 +168,12 @@ impl Daemon {
         if of_readiness {
             self.tell_readiness();
         }
+    }
+
+    /// Writes that failed while the API server did not answer are worth a try at once.
+    fn answers_again(&mut self, namespace: &str) {
+        let there = self.services.iter_mut().filter(|(key, _)| key.namespace == namespace);
+        there.for_each(|(_, cared)| cared.backoff.reset());
     }
 
     fn tick(&mut self) {
