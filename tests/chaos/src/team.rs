@@ -164,7 +164,7 @@ impl<'a> Team<'a> {
     /// No ending is told twice; one that was stored just before a kill may not be told at all.
     fn told_once(&self) -> Result<()> {
         let told =
-            [("Promoted", Ending::Promoted), ("RolledBack", Ending::RolledBack), ("TakenBack", Ending::Superseded)];
+            [("Promoted", Ending::Promoted), ("RolledBack", Ending::RolledBack), ("Superseded", Ending::Superseded)];
         for (reason, ending) in told {
             let events = self.place.events_of("foo", reason).len();
             let endings = self.past.rollouts.iter().filter(|rollout| rollout.ending == ending).count();
