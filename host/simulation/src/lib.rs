@@ -19,6 +19,7 @@ mod outcome;
 mod patch;
 mod people;
 pub mod policies;
+pub mod prometheus;
 pub mod records;
 pub mod setting;
 pub mod sight;

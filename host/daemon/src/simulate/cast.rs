@@ -9,7 +9,7 @@ use std::{
 use aviary_core::{judge::Track, settings::MetricSettings, time::Timestamp};
 use aviary_metrics::{Asked, StandIn};
 use aviary_simulation::{
-    cluster::{Fate, Fates, NewPod, Pod, State},
+    cluster::{Fate, Fates, NewPod, Pod},
     face::Face,
     metrics::{Chance, Per, Scraper, Seen, Wanted},
 };
@@ -119,16 +119,11 @@ impl Prometheus {
             // The cluster first: pods may be born as it is looked at.
             let pods = face.with(|cluster| cluster.pods().cloned().collect::<Vec<Pod>>());
             let born = born.all();
-            let seen: Vec<Seen<'_>> = pods.iter().filter_map(|pod| seen(pod, &born)).collect();
+            let seen: Vec<Seen<'_>> =
+                pods.iter().filter_map(|pod| Seen::of(pod, &born.get(&pod.name)?.levels)).collect();
             self.scraper().scrape(&seen, clock.now());
         }
     }
-}
-
-fn seen<'a>(pod: &'a Pod, born: &'a BTreeMap<String, Arc<Behaviour>>) -> Option<Seen<'a>> {
-    let State::Running(started) = pod.state else { return None };
-    let (levels, ready) = (&born.get(&pod.name)?.levels, pod.ready.is_some() && pod.leaves.is_none());
-    Some(Seen { name: &pod.name, levels, started, restarts: pod.restarts, ready })
 }
 
 impl StandIn for Prometheus {

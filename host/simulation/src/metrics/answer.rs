@@ -50,6 +50,32 @@ impl Scraper {
     }
 }
 
+/// One series of a pod.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PodSeries<'a> {
+    /// The pod's name.
+    pub pod: &'a str,
+    /// The upper bound of a histogram's bucket, as Prometheus writes it.
+    pub bound: Option<String>,
+    /// The oldest first.
+    pub samples: &'a [(Timestamp, f64)],
+}
+
+impl Scraper {
+    /// All series of a metric.
+    pub fn series(&self, metric: &str) -> impl Iterator<Item = PodSeries<'_>> {
+        self.metrics
+            .get(metric)
+            .into_iter()
+            .flat_map(|metric| metric.pods.iter().flat_map(|(pod, shown)| series_of(metric, pod, shown)))
+    }
+}
+
+fn series_of<'a>(metric: &'a Metric, pod: &'a str, shown: &'a Shown) -> impl Iterator<Item = PodSeries<'a>> {
+    let bound = |bound: f64| (metric.bounds.len() > 1).then(|| number(bound));
+    shown.series.iter().zip(&metric.bounds).map(move |(samples, at)| PodSeries { pod, bound: bound(*at), samples })
+}
+
 impl Wanted<'_> {
     fn rows(&self, metric: &Metric) -> Vec<Value> {
         match (self.metric.kind, self.per) {

@@ -16,13 +16,13 @@ use std::{collections::BTreeMap, time::Duration};
 use aviary_core::time::Timestamp;
 
 pub use self::{
-    answer::Wanted,
+    answer::{PodSeries, Wanted},
     chance::Chance,
     scraper::{Scraper, Seen},
 };
 
 /// What a pod shows under one metric.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Level {
     /// Of a counter its rate per second, of histogram buckets the quantile that is judged, of a condition the chance that it
     /// holds, else the value.
@@ -121,7 +121,7 @@ pub struct Poison {
 }
 
 /// How all pods are scraped and what they share.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Conditions {
     /// The time between two scrapes of a pod.
     pub interval: Duration,

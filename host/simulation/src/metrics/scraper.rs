@@ -10,6 +10,7 @@ use super::{
     level::Moment,
     series::{Metric, Sampled, Show},
 };
+use crate::cluster::{Pod, State};
 
 /// How long samples are kept, in milliseconds: longer than the past that the daemon asks for.
 const KEPT: u64 = (2 * 3600 + 600) * 1000;
@@ -27,6 +28,16 @@ pub struct Seen<'a> {
     pub restarts: u32,
     /// Whether it is ready, and so takes its share of the partitions.
     pub ready: bool,
+}
+
+impl<'a> Seen<'a> {
+    /// A pod of a cluster, if it runs.
+    #[must_use]
+    pub fn of(pod: &'a Pod, levels: &'a BTreeMap<String, Level>) -> Option<Self> {
+        let State::Running(started) = pod.state else { return None };
+        let ready = pod.ready.is_some() && pod.leaves.is_none();
+        Some(Self { name: &pod.name, levels, started, restarts: pod.restarts, ready })
+    }
 }
 
 /// A pod that was seen before.

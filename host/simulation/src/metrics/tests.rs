@@ -29,30 +29,12 @@ fn settings(name: &str, kind: MetricKind) -> MetricSettings {
 }
 
 fn level(value: f64) -> Level {
-    Level {
-        value,
-        noise: None,
-        spread: 0.0,
-        per_hour: 0.0,
-        warm_up: None,
-        rebalance: None,
-        then: Vec::new(),
-        by_partitions: false,
-        events: 20.0,
-        per: Per::Pod,
-    }
+    Level { value, events: 20.0, ..Level::default() }
 }
 
 fn conditions() -> Conditions {
     let interval = Duration::from_millis(INTERVAL.unsigned_abs());
-    Conditions {
-        interval,
-        missed: 0.0,
-        partitions: None,
-        poison: None,
-        outages: Vec::new(),
-        released: Some(Timestamp(0)),
-    }
+    Conditions { interval, released: Some(Timestamp(0)), ..Conditions::default() }
 }
 
 /// One pod, scraped at each of `scrapes`; it was started again as often as is said there.
