@@ -3,7 +3,7 @@
 # All builds name the whole workspace: another choice of packages has other features, and compiles again.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup policies build install test explore programs demo bench chaos cluster cluster-down
+.PHONY: help setup policies build install test explore programs demo demo-model demo-real bench chaos cluster cluster-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,9 +30,17 @@ explore: ## explore the core against a model of the cluster, crashes and people
 programs: policies
 	@cargo build --locked --workspace --bins
 
-demo: setup programs ## watch a good and a bad release, and a policy swapped, on a cluster of its own
+demo: demo-$(or $(CLUSTER),model) ## watch a good, a crashing and a slower release without a cluster; CLUSTER=real on one, with a policy swapped
+
+demo-model: build
+	@exec target/debug/aviary demo
+
+demo-real: setup programs
 	@plugins/build -p no-worse --to target/demo
 	@exec target/debug/demo
+
+demo-%:
+	@echo "demo: there is no CLUSTER=$*; leave it out, or say CLUSTER=real" >&2; exit 1
 
 bench: setup policies ## measure the release build, 15 minutes; ONLY="idle-80 change" measures these alone
 	@cargo build --locked --release --workspace --bin aviary --bin node-agent --bin bench --example call-cost

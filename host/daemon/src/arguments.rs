@@ -63,6 +63,8 @@ enum Command {
     Import(Import),
     /// Try a configuration and policies on a release, hours of it in seconds, without any cluster
     Simulate(Box<Simulate>),
+    /// Watch a good, a crashing and a slower release, in half a minute and without any cluster
+    Demo,
 }
 
 #[derive(Debug, Args)]
@@ -134,6 +136,7 @@ pub fn perform(arguments: Arguments) -> Result<ExitCode> {
     let socket = arguments.socket;
     let done = match arguments.command {
         Command::Simulate(simulate) => return simulate.perform(),
+        Command::Demo => return Ok(aviary_demo::model::play(std::env::current_exe()?, socket)),
         Command::Run(run) => start(run, socket),
         Command::Status(status) => show(&socket.unwrap_or_else(default_socket), &status),
         Command::Cancel(named) => tell(socket, Word::Cancel, &named),

@@ -1,18 +1,21 @@
-//! The play: adoption, a good release, a bad one, and one that a stricter policy decides.
+//! The play: adoption, and one release after the other.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 
-use crate::board::board;
-use crate::interrupt::Interrupt;
-use crate::outsider::Outsider;
-use crate::screen::Screen;
-use crate::stage::{NAMESPACE, REPLICAS, SERVICE, Stage};
-use crate::status::{Check, Service, Status, ask};
-use crate::summary::Release;
-use crate::text::{Line, Style};
-use crate::told::{last_check, told};
+use crate::{
+    board::board,
+    daemon::Daemon,
+    interrupt::Interrupt,
+    outsider::Outsider,
+    screen::Screen,
+    stage::{Act, NAMESPACE, REPLICAS, SERVICE, Script, Stage},
+    status::{Check, Service, Status, ask},
+    summary::Release,
+    text::{Line, Style},
+    told::{last_check, told},
+};
 
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 const ACT_WITHIN: Duration = Duration::from_secs(90);
@@ -20,8 +23,8 @@ const ACT_WITHIN: Duration = Duration::from_secs(90);
 const INDENT: usize = 7;
 
 /// The demo as it runs.
-pub struct Play<'a> {
-    stage: &'a mut Stage,
+pub struct Play<'a, S> {
+    stage: &'a mut S,
     screen: &'a mut Screen,
     interrupt: &'a Interrupt,
     begun: Instant,
@@ -31,19 +34,26 @@ pub struct Play<'a> {
     title: String,
 }
 
-impl<'a> Play<'a> {
+impl<'a, S: Stage> Play<'a, S> {
     /// On a stage that stands.
-    pub fn new(stage: &'a mut Stage, screen: &'a mut Screen, interrupt: &'a Interrupt, begun: Instant) -> Self {
+    pub fn new(stage: &'a mut S, screen: &'a mut Screen, interrupt: &'a Interrupt, begun: Instant) -> Self {
         let outsider = Outsider::of(NAMESPACE, &stage.kubeconfig());
         let (seen, title) = (Status::default(), String::new());
         Self { stage, screen, interrupt, begun, outsider, seen, last_check: None, title }
     }
 
-    /// A worker is deployed as it would be without Aviary, and then adopted.
+    /// Plays all of it; how each release went.
     ///
     /// # Errors
-    /// When it does not get so far in time, or is interrupted.
-    pub fn adopt(&mut self, image: &str) -> Result<()> {
+    /// When it does not get further in time, or is interrupted.
+    pub fn play(&mut self, script: &Script<S>) -> Result<Vec<Release>> {
+        self.adopt(script)?;
+        script.acts.iter().map(|act| self.release(act)).collect()
+    }
+
+    /// A worker is deployed as it would be without Aviary, and then adopted.
+    fn adopt(&mut self, script: &Script<S>) -> Result<()> {
+        let image = script.first;
         self.act("adoption", &format!("Aviary takes over a plain Deployment of {REPLICAS} pods, which serve on"))?;
         self.stage.deploy(image)?;
         self.say(Line::new(format!("deployed {image}: {REPLICAS} queue workers, whose metrics Prometheus reads")))?;
@@ -51,7 +61,7 @@ impl<'a> Play<'a> {
         self.wait_for_pods("Prometheus to see each pod", |play| play.stage.scraped())?;
         self.outsider.begin();
         self.stage.start_daemon()?;
-        self.say(Line::new("started aviary run, with the rights of config/kustomize-rights/role.yaml and no more"))?;
+        self.say(Line::new(format!("started aviary run, {}", script.rights)))?;
         self.follow("the adoption", |service| service.phase == "steady")?;
         let least = self.outsider.figures()?.least_available;
         self.say(Line::default().add(Style::Good, "adopted").add(
@@ -63,26 +73,16 @@ impl<'a> Play<'a> {
     }
 
     /// Releases an image and watches it to its end.
-    ///
-    /// # Errors
-    /// When it does not end in time, or is interrupted.
-    pub fn release(&mut self, title: &str, words: &str, image: &str) -> Result<Release> {
-        let begun = self.begin_release(title, words, image)?;
-        self.end_release(image, begun)
-    }
-
-    /// Releases an image and, once it has passed its first step, drops a policy into the folder.
-    ///
-    /// # Errors
-    /// When it does not end in time, or is interrupted.
-    pub fn swap(&mut self, title: &str, words: &str, image: &str, built: &str, name: &str) -> Result<Release> {
-        let begun = self.begin_release(title, words, image)?;
-        self.follow("the second step", |service| {
-            service.rollout.as_ref().is_some_and(|rollout| rollout.step >= 2 && rollout.step_complete.is_some())
-        })?;
-        self.stage.drop_policy(built, name)?;
-        self.say(Line::default().add(Style::Bold, format!("$ cp {built}.wasm policies/{name}.wasm")))?;
-        self.end_release(image, begun)
+    fn release(&mut self, act: &Act<S>) -> Result<Release> {
+        let begun = self.begin_release(act)?;
+        if let Some(meanwhile) = act.meanwhile {
+            self.follow("the second step", |service| {
+                service.rollout.as_ref().is_some_and(|rollout| rollout.step >= 2 && rollout.step_complete.is_some())
+            })?;
+            let done = meanwhile(self.stage)?;
+            self.say(Line::default().add(Style::Bold, done))?;
+        }
+        self.end_release(act.image, begun)
     }
 
     fn wait_for_pods(&self, what: &str, count: impl Fn(&Self) -> usize) -> Result<()> {
@@ -97,13 +97,13 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    fn begin_release(&mut self, title: &str, words: &str, image: &str) -> Result<(Instant, usize)> {
-        self.act(title, words)?;
+    fn begin_release(&mut self, act: &Act<S>) -> Result<(Instant, usize)> {
+        self.act(act.title, act.words)?;
         let ended = self.seen.service().ended();
         let begun = Instant::now();
         self.outsider.begin();
-        let command = self.stage.release(image)?;
-        self.say(Line::default().add(Style::Bold, format!("$ {command}")))?;
+        let done = self.stage.release(act.image)?;
+        self.say(Line::default().add(Style::Bold, done))?;
         Ok((begun, ended))
     }
 
@@ -132,7 +132,7 @@ impl<'a> Play<'a> {
     }
 
     fn look(&mut self) -> Result<()> {
-        self.stage.check_daemon()?;
+        self.stage.daemon().map_or(Ok(()), Daemon::check)?;
         let Some(status) = ask(&self.stage.socket())? else { return Ok(()) };
         for line in told(&self.seen, &status) {
             self.say(line)?;
@@ -145,11 +145,12 @@ impl<'a> Play<'a> {
         self.screen.show(board(&self.title, &service, self.last_check.as_ref(), now()))
     }
 
-    fn why_not(&self) -> String {
+    fn why_not(&mut self) -> String {
         let service = self.seen.service();
         let reason = service.reason.unwrap_or_default();
         let not_ready = self.seen.daemon.not_ready.join("; ");
-        format!("{}: {reason} {not_ready}\nthe end of aviary's log:\n{}", service.phase, self.stage.last_lines())
+        let log = self.stage.daemon().map(|daemon| daemon.last_lines()).unwrap_or_default();
+        format!("{}: {reason} {not_ready}\nthe end of aviary's log:\n{log}", service.phase)
     }
 
     fn act(&mut self, title: &str, words: &str) -> Result<()> {
@@ -168,7 +169,7 @@ impl<'a> Play<'a> {
 }
 
 /// Milliseconds since the epoch.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -115,7 +115,9 @@ fn run(seen: &Mutex<Seen>, namespace: &str, kubeconfig: &Path) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        // The cluster is on this machine, whatever the environment says.
+        config.proxy_url = None;
         let pods: Api<Pod> = Api::namespaced(Client::try_from(config)?, namespace);
         let events = watcher(pods, watcher::Config::default());
         pin_mut!(events);

@@ -1,0 +1,137 @@
+//! The stage that needs nothing: a cluster and a Prometheus in this process, behind HTTP on loopback, and the daemon as a
+//! process of its own, which cannot tell them from real ones.
+
+mod images;
+mod world;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use tempfile::TempDir;
+
+use self::world::World;
+use crate::{
+    daemon::Daemon,
+    performance::perform,
+    stage::{Act, NAMESPACE, SERVICE, Script, Stage, manifest},
+};
+
+/// The daemon's configuration, but for Prometheus' address.
+const CONFIGURATION: &str = include_str!("aviary.yaml");
+
+/// Plays the demo with the daemon that `program`, an `aviary`, is. Its control socket is `socket`, if one is named.
+pub fn play(program: PathBuf, socket: Option<PathBuf>) -> ExitCode {
+    perform(&script(), move || Model::start(program, socket))
+}
+
+fn script() -> Script<Model> {
+    let act = |title, words, image, ending| Act { title, words, image, meanwhile: None, ending };
+    Script {
+        props: "a Kubernetes API and a Prometheus in this process",
+        rights: "which takes them for real ones",
+        first: images::FIRST,
+        acts: vec![
+            act("1 of 3, a good release", "orders:1.1 is as good as what it replaces", images::GOOD, "promoted"),
+            act(
+                "2 of 3, a release that crashes",
+                "orders:1.2 ends a second after its start",
+                images::CRASHING,
+                "rolled-back",
+            ),
+            act(
+                "3 of 3, a release that is a little worse",
+                "orders:1.3 runs, is ready and has no more errors, but takes 40 % longer",
+                images::SLOWER,
+                "rolled-back",
+            ),
+        ],
+    }
+}
+
+/// All that runs.
+struct Model {
+    // Before what it talks with, so that it ends before.
+    daemon: Option<Daemon>,
+    world: World,
+    program: PathBuf,
+    socket: PathBuf,
+    folder: TempDir,
+}
+
+impl Model {
+    fn start(program: PathBuf, socket: Option<PathBuf>) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("aviary-demo-").tempdir().context("cannot make a folder")?;
+        let world = World::start()?;
+        let socket = socket.unwrap_or_else(|| folder.path().join("aviary.sock"));
+        let stage = Self { daemon: None, world, program, socket, folder };
+        let configuration = CONFIGURATION.replace("{prometheus}", &stage.world.prometheus().to_string());
+        fs::write(stage.file("aviary.yaml"), configuration)?;
+        fs::write(stage.kubeconfig(), kubeconfig(&format!("http://{}", stage.world.api())))?;
+        Ok(stage)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+impl Stage for Model {
+    fn deploy(&self, image: &str) -> Result<()> {
+        let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments");
+        self.world.ask("POST", &path, &manifest(image))
+    }
+
+    fn release(&self, image: &str) -> Result<String> {
+        let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{SERVICE}");
+        let place = "/spec/template/spec/containers/0/image";
+        self.world.ask("PATCH", &path, &json!([{ "op": "replace", "path": place, "value": image }]))?;
+        Ok(format!("CI gives the Deployment {NAMESPACE}/{SERVICE} the image {image}"))
+    }
+
+    fn scraped(&self) -> usize {
+        self.world.scraped()
+    }
+
+    fn start_daemon(&mut self) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        command.arg("run").arg("--config").arg(self.file("aviary.yaml")).arg("--socket").arg(&self.socket);
+        command.env("KUBECONFIG", self.kubeconfig());
+        // The API server is on this machine, whatever the environment says.
+        command.env_remove("HTTPS_PROXY").env_remove("https_proxy");
+        self.daemon = Some(Daemon::start(command, self.file("aviary.log"))?);
+        Ok(())
+    }
+
+    fn daemon(&mut self) -> Option<&mut Daemon> {
+        self.daemon.as_mut()
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.socket.clone()
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.file("kubeconfig.json")
+    }
+
+    fn directory(&self) -> PathBuf {
+        Path::to_owned(self.folder.path())
+    }
+}
+
+/// Of an API server without credentials; JSON is YAML.
+fn kubeconfig(server: &str) -> String {
+    let context = json!({ "cluster": "demo", "user": "demo", "namespace": NAMESPACE });
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "demo",
+        "clusters": [{ "name": "demo", "cluster": { "server": server } }],
+        "users": [{ "name": "demo", "user": {} }],
+        "contexts": [{ "name": "demo", "context": context }],
+    })
+    .to_string()
+}
