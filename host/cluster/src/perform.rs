@@ -8,7 +8,7 @@ use aviary_core::{
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     Api, Client,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
     core::{ApiResource, DynamicObject},
 };
 use serde_json::Value;
@@ -48,6 +48,29 @@ pub async fn perform(
         Write::Delete { track, uid } => delete(&api, key, *track, uid).await,
         Write::DeleteRecord => crate::records::delete_record(client, key, record).await.map(|()| None),
     }
+}
+
+/// What a write whose answer was lost has left of the Deployment `track`, which had the uid `uid` if it was there: read from the
+/// API server itself, not from what a watch has shown. Nothing where there is nothing to be seen. It is a list of one, for which
+/// no further right is needed.
+///
+/// # Errors
+/// Why nobody knows.
+pub async fn read_back(
+    client: &Client,
+    key: &ServiceKey,
+    track: Track,
+    uid: Option<&str>,
+) -> Result<Option<Written>, WriteError> {
+    let resource = ApiResource::erase::<Deployment>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &key.namespace, &resource);
+    let named = ListParams::default().fields(&format!("metadata.name={}", workload_name(&key.name, track)));
+    let found = bounded(api.list(&named)).await?.items.into_iter().next();
+    let gone = |uid: &str| {
+        let expectation = Expectation::Gone { track, uid: uid.to_owned() };
+        Written { expectation, deployment: None }
+    };
+    Ok(found.map(|object| written(track, object)).or_else(|| uid.map(gone)))
 }
 
 async fn create(api: &Api<DynamicObject>, track: Track, manifest: &Value) -> Result<Option<Written>, WriteError> {

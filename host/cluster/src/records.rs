@@ -6,15 +6,15 @@ use aviary_core::view::{MANAGED_BY_LABEL, MANAGER, OWNER_ANNOTATION};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
-    api::{DeleteParams, PostParams, Preconditions},
+    api::{DeleteParams, ListParams, PostParams, Preconditions},
     core::ObjectMeta,
 };
 
 use crate::{
     client::bounded,
     error::WriteError,
-    input::ServiceKey,
-    reduce::{RECORD_KEY, RECORD_SUFFIX},
+    input::{RecordObject, ServiceKey},
+    reduce::{RECORD_KEY, RECORD_SUFFIX, record},
 };
 
 /// Marks the ConfigMaps that are records.
@@ -43,6 +43,17 @@ pub async fn save_record(
         Some(_) => bounded(api.replace(&record_name(&key.name), &parameters, &object)).await?,
     };
     Ok(stored.metadata.resource_version.unwrap_or_default())
+}
+
+/// A record as it is stored now, read from the API server itself; nothing where there is none.
+///
+/// # Errors
+/// Why nobody knows.
+pub async fn read_record(client: &Client, key: &ServiceKey) -> Result<Option<RecordObject>, WriteError> {
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
+    let named = ListParams::default().fields(&format!("metadata.name={}", record_name(&key.name)));
+    let found = bounded(api.list(&named)).await?.items.into_iter().next();
+    found.map(|object| record(&object).map_err(|error| WriteError::Invalid(error.to_string()))).transpose()
 }
 
 /// Deletes a record if it is still at the resourceVersion `version`, if that is given; one that is gone already is no

@@ -11,7 +11,7 @@ use std::{
 
 use aviary_cluster::{
     Announcement, CALL_LIMIT, Expectation, WriteError, Written, delete_record, missing_permissions, perform, publish,
-    save_record,
+    read_back, read_record, save_record,
 };
 use aviary_core::{
     judge::Track,
@@ -104,6 +104,26 @@ async fn only_the_copy_that_was_seen_is_deleted() {
     assert_eq!(delete(&uid).await, Ok(Some(Written { expectation: gone, deployment: None })));
     let again = delete(&uid).await;
     assert!(matches!(again, Err(WriteError::NotFound(_))), "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_write_has_left_is_read_back() {
+    let world = World::new(cluster()).await;
+    let (client, key) = (&world.client, world.key("foo"));
+    let read = async |uid| read_back(client, &key, Track::Primary, uid).await.unwrap();
+    assert_eq!(read(None).await, None);
+    let gone = Expectation::Gone { track: Track::Primary, uid: "u".to_owned() };
+    assert_eq!(read(Some("u")).await, Some(Written { expectation: gone, deployment: None }));
+    create(&world, Track::Canary, manifest("foo-canary", 0)).await.unwrap();
+    let written = create(&world, Track::Primary, manifest("foo-primary", 0)).await.unwrap().unwrap();
+    let found = read(None).await.unwrap().deployment.unwrap().workload;
+    // Its controller may have written its status meanwhile.
+    assert_eq!(found.uid, written.deployment.unwrap().workload.uid);
+
+    assert_eq!(read_record(client, &key).await, Ok(None));
+    let version = save_record(client, &key, "one".to_owned(), None).await.unwrap();
+    let stored = read_record(client, &key).await.unwrap().unwrap();
+    assert_eq!((stored.name.as_str(), stored.text.as_str(), &stored.resource_version), ("foo", "one", &version));
 }
 
 #[tokio::test(flavor = "multi_thread")]

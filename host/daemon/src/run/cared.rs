@@ -2,10 +2,11 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use aviary_cluster::{Expectation, Index, ServiceKey};
+use aviary_cluster::{Expectation, Index, RecordObject, ServiceKey};
 use aviary_core::{
     answer::Answer,
     command::Command,
+    judge::Track,
     plan::RecordState,
     record::{Phase, Record},
     settings::Settings,
@@ -30,6 +31,29 @@ pub struct Waiting {
     pub answer: oneshot::Sender<Result<Value, String>>,
 }
 
+/// A write of which nobody knows whether it was made. Until it was read back nothing is planned: what the watches show may
+/// be older than it.
+#[derive(Clone)]
+pub enum Unsure {
+    /// One to a Deployment, with its uid if it was there.
+    Deployment(Track, Option<String>),
+    /// One to the record.
+    Record,
+}
+
+impl Unsure {
+    /// What nobody knows after a write whose answer was lost.
+    pub fn of(write: &Write) -> Self {
+        match write {
+            Write::Create { track, .. } => Self::Deployment(*track, None),
+            Write::Patch { track, uid, .. } | Write::Delete { track, uid } => {
+                Self::Deployment(*track, Some(uid.clone()))
+            }
+            Write::DeleteRecord => Self::Record,
+        }
+    }
+}
+
 /// A service that is cared for.
 pub struct Cared {
     pub settings: Arc<Settings>,
@@ -45,6 +69,8 @@ pub struct Cared {
     /// Whether that write is the first record of an adoption.
     pub begins: bool,
     pub expecting: Option<(Expectation, Timestamp)>,
+    /// A write whose answer was lost, until it is read back.
+    pub unsure: Option<Unsure>,
     /// The question that is being asked.
     pub asking: Option<(u64, String)>,
     pub answers: VecDeque<Answer>,
@@ -70,6 +96,7 @@ impl Cared {
             busy: false,
             begins: false,
             expecting: None,
+            unsure: None,
             asking: None,
             answers: VecDeque::new(),
             commands: VecDeque::new(),
@@ -100,16 +127,26 @@ impl Cared {
                 self.shown |= stored.resource_version == *known;
             }
             (Some(stored), _) => {
-                self.state = match Record::parse(&stored.text) {
-                    Ok(record) => RecordState::Present(Box::new(record)),
-                    Err(error) => RecordState::Unreadable(error.to_string()),
-                };
-                self.version = Some(stored.resource_version.clone());
+                self.take(stored);
                 self.shown = true;
             }
             (None, Some(_)) if self.shown => self.forget(),
             (None, _) => {}
         }
+    }
+
+    fn take(&mut self, stored: &RecordObject) {
+        self.state = match Record::parse(&stored.text) {
+            Ok(record) => RecordState::Present(Box::new(record)),
+            Err(error) => RecordState::Unreadable(error.to_string()),
+        };
+        self.version = Some(stored.resource_version.clone());
+    }
+
+    /// The record as it was read back; the watch need not have shown it yet.
+    pub fn read_back(&mut self, stored: Option<&RecordObject>) {
+        self.forget();
+        stored.into_iter().for_each(|stored| self.take(stored));
     }
 
     /// How it stands from now on.

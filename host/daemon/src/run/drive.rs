@@ -15,8 +15,8 @@ use tracing::{debug, warn};
 
 use super::{
     Daemon,
-    cared::{Cared, Waiting},
-    effects::Done,
+    cared::{Cared, Unsure, Waiting},
+    effects::{Done, Found},
 };
 use crate::{
     control::{protocol::Word, server::Asked},
@@ -51,6 +51,10 @@ impl Daemon {
         }
         let now = self.clock.now();
         cared.wake = cared.held_until(key, &self.index, now);
+        if let (None, Some(unsure)) = (cared.wake, &cared.unsure) {
+            let unsure = unsure.clone();
+            return self.read_back(key, unsure);
+        }
         if cared.wake.is_some() || self.answered(key) || self.commanded(key) {
             return;
         }
@@ -146,6 +150,7 @@ impl Daemon {
                 debug!(service = %key, ?write, reason, ok = result.is_ok(), "write");
                 self.acted(&key, &write, result);
             }
+            Done::ReadBack { key, result } => self.found(&key, result),
             Done::Answered { key, identity, answer } => {
                 if let Some(cared) = self.services.get_mut(&key) {
                     if cared.asking.as_ref() == Some(&identity) {
@@ -179,6 +184,7 @@ impl Daemon {
                 }
             }
             Err(error) => {
+                cared.unsure = matches!(error, WriteError::Unknown(_)).then_some(Unsure::Record);
                 cared.failed(format!("its record was not stored: {error}"), self.clock.now());
                 if let Some(waiting) = asked_by {
                     let _ = waiting.answer.send(Err(format!("{key}: not done, its record was not stored: {error}")));
@@ -204,7 +210,34 @@ impl Daemon {
             }
             Err(error) => {
                 warn!(service = %key, %error, "a write was not made");
+                cared.unsure = matches!(error, WriteError::Unknown(_)).then(|| Unsure::of(write));
                 cared.failed(error.to_string(), self.clock.now());
+            }
+        }
+        self.drive(key);
+    }
+
+    /// What a write whose answer was lost has left: it is waited for as after any write.
+    fn found(&mut self, key: &ServiceKey, result: Result<Found, WriteError>) {
+        let now = self.clock.now();
+        let Some(cared) = self.services.get_mut(key) else { return };
+        cared.busy = false;
+        match result {
+            Ok(found) => {
+                (cared.unsure, cared.trouble) = (None, None);
+                match found {
+                    Found::Record(stored) => cared.read_back(stored.as_ref()),
+                    Found::Deployment(written) => {
+                        if let Some(written) = written {
+                            cared.expecting = Some((written.expectation, now));
+                            written.deployment.map(|deployment| self.index.written(*deployment));
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                warn!(service = %key, %error, "a write whose answer was lost was not read back");
+                cared.failed(format!("a write whose answer was lost was not read back: {error}"), now);
             }
         }
         self.drive(key);
@@ -218,7 +251,10 @@ impl Daemon {
                 cared.forget();
                 Ok(json!({"service": key.to_string(), "said": "it is adopted again"}))
             }
-            Err(error) => Err(format!("{key}: {error}")),
+            Err(error) => {
+                cared.unsure = matches!(error, WriteError::Unknown(_)).then_some(Unsure::Record);
+                Err(format!("{key}: {error}"))
+            }
         };
         let _ = asked_by.answer.send(outcome);
         self.drive(key);

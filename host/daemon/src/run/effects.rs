@@ -1,6 +1,6 @@
 //! Effects that run beside the daemon's task, and how they come back to it.
 
-use aviary_cluster::{ServiceKey, WriteError, Written, perform, save_record};
+use aviary_cluster::{RecordObject, ServiceKey, WriteError, Written, perform, read_back, read_record, save_record};
 use aviary_core::{
     answer::Answer,
     plan::{Note, Question},
@@ -9,7 +9,10 @@ use aviary_core::{
     write::Write,
 };
 
-use super::{Daemon, cared::Waiting};
+use super::{
+    Daemon,
+    cared::{Unsure, Waiting},
+};
 
 /// An effect that came to its end.
 pub enum Done {
@@ -23,10 +26,20 @@ pub enum Done {
     },
     /// A write was made, or not.
     Acted { key: ServiceKey, write: Write, reason: String, result: Result<Option<Written>, WriteError> },
+    /// A write whose answer was lost was read back, or not.
+    ReadBack { key: ServiceKey, result: Result<Found, WriteError> },
     /// A question was answered.
     Answered { key: ServiceKey, identity: (u64, String), answer: Answer },
     /// The record of a released service was deleted, or not, since an operator wants it adopted again.
     Readopted { key: ServiceKey, asked_by: Waiting, result: Result<(), WriteError> },
+}
+
+/// What was read back.
+pub enum Found {
+    /// What is to be seen of the Deployment.
+    Deployment(Option<Written>),
+    /// The record.
+    Record(Option<RecordObject>),
 }
 
 impl Daemon {
@@ -55,6 +68,22 @@ impl Daemon {
             let _turn = turn.acquire().await;
             let result = perform(&client, &key, &write, version.as_deref()).await;
             let _ = effects.send(Box::new(Done::Acted { key, write, reason, result })).await;
+        });
+    }
+
+    /// Looks at what a write whose answer was lost may have changed.
+    pub(super) fn read_back(&mut self, key: &ServiceKey, unsure: Unsure) {
+        let Some(cared) = self.services.get_mut(key) else { return };
+        cared.busy = true;
+        let (client, key, effects) = (self.client.clone(), key.clone(), self.effects.clone());
+        tokio::spawn(async move {
+            let result = match unsure {
+                Unsure::Deployment(track, uid) => {
+                    read_back(&client, &key, track, uid.as_deref()).await.map(Found::Deployment)
+                }
+                Unsure::Record => read_record(&client, &key).await.map(Found::Record),
+            };
+            let _ = effects.send(Box::new(Done::ReadBack { key, result })).await;
         });
     }
 
