@@ -83,7 +83,8 @@ pub enum Fault {
     Crash,
     /// The same, but what it had under way is done.
     CrashAfterWrite,
-    /// The daemon is gone and another takes its place, while what it had under way is still on its way.
+    /// The daemon is frozen or cut off until its lease is over, and another one takes it, while what the first had under way
+    /// is still on its way. By its own clock it knows that it was deposed, and does nothing any more.
     Depose,
     /// What is under way is done, but the daemon does not hear of it.
     AnswerLost,

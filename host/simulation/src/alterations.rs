@@ -24,6 +24,12 @@ pub struct Alterations {
 pub enum DaemonMistake {
     /// A write whose answer was lost is made again, without its guards.
     RetriesBlindly,
+    /// A write whose answer was lost is not read back: it plans on what the watches show.
+    DoesNotReadBack,
+    /// A daemon that was deposed goes on as if it had the lease.
+    ActsOnAnOldLease,
+    /// A record is stored whatever was stored before.
+    RecordIsNotFenced,
     /// An answer is taken whatever its epoch.
     IgnoresEpochs,
     /// What is to be remembered is stored only after the act that it announces.

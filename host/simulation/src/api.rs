@@ -24,20 +24,23 @@ impl World {
     /// Why it is not done; then nothing changes.
     pub fn carry_out(&mut self, effect: Effect) -> Result<(), Refusal> {
         match effect {
-            Effect::Save { record, epoch, expected } => self.store(record, epoch, expected),
-            Effect::Write { deed, record } => self.write(deed, record),
+            Effect::Save { expected, .. } => match self.record {
+                Some(stored) if stored.version != expected => return Err(Refusal::Conflict),
+                None if expected > 0 => return Err(Refusal::NotFound),
+                _ => self.store(effect),
+            },
+            Effect::Write { deed, record } => return self.write(deed, record),
+            Effect::ReadBack(_) => {}
         }
+        Ok(())
     }
 
-    fn store(&mut self, record: u32, epoch: u8, expected: u8) -> Result<(), Refusal> {
-        match self.record {
-            Some(stored) if stored.version != expected => return Err(Refusal::Conflict),
-            None if expected > 0 => return Err(Refusal::NotFound),
-            _ => {}
+    /// Stores a record, whatever was there before.
+    pub fn store(&mut self, effect: Effect) {
+        if let Effect::Save { record, epoch, lease, .. } = effect {
+            self.version += 1;
+            self.record = Some(Stored { record, epoch, lease, version: self.version });
         }
-        self.version += 1;
-        self.record = Some(Stored { record, epoch, version: self.version });
-        Ok(())
     }
 
     fn write(&mut self, deed: Deed, known: u8) -> Result<(), Refusal> {

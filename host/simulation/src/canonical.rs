@@ -22,6 +22,7 @@ impl World {
         self.rename_generations();
         self.rename_versions();
         self.rename_epochs();
+        self.rename_leases();
         self
     }
 
@@ -101,9 +102,9 @@ impl World {
         let daemons = [Some(&mut self.daemon), self.second.as_mut()];
         for daemon in daemons.into_iter().flatten() {
             all.extend(daemon.record.as_mut().map(|stored| &mut stored.version));
-            all.extend(daemon.effect.as_mut().map(version_of));
+            all.extend(daemon.effect.as_mut().and_then(version_of));
         }
-        all.extend(self.late.as_mut().map(version_of));
+        all.extend(self.late.as_mut().and_then(version_of));
         all.extend(self.record.as_mut().map(|stored| &mut stored.version));
         all.extend(self.lag.record.as_mut().and_then(Option::as_mut).map(|stored| &mut stored.version));
         all
@@ -112,13 +113,8 @@ impl World {
     /// Versions count from 1, without gaps; 0 is none.
     fn rename_versions(&mut self) {
         let mut versions = self.versions();
-        let mut known: Vec<u8> = versions.iter().map(|version| **version).filter(|version| *version > 0).collect();
-        known.sort_unstable();
-        known.dedup();
-        for version in &mut versions {
-            let place = known.iter().position(|known| *known == **version);
-            **version = place.map_or(0, |place| u8::try_from(place + 1).unwrap_or(u8::MAX));
-        }
+        versions.retain(|version| **version > 0);
+        rename(&mut versions, 1);
     }
 
     fn epochs(&mut self) -> Vec<&mut u8> {
@@ -133,6 +129,23 @@ impl World {
         all.extend(self.record.as_mut().map(|stored| &mut stored.epoch));
         all.extend(self.lag.record.as_mut().and_then(Option::as_mut).map(|stored: &mut Stored| &mut stored.epoch));
         all
+    }
+
+    /// Epochs of the lease count from 0, without gaps.
+    fn rename_leases(&mut self) {
+        if self.lease == 0 {
+            return;
+        }
+        let mut leases: Vec<&mut u8> = vec![&mut self.lease];
+        for daemon in [Some(&mut self.daemon), self.second.as_mut()].into_iter().flatten() {
+            leases.push(&mut daemon.lease);
+            leases.extend(daemon.record.as_mut().map(|stored| &mut stored.lease));
+            leases.extend(daemon.effect.as_mut().and_then(lease_of));
+        }
+        leases.extend(self.late.as_mut().and_then(lease_of));
+        leases.extend(self.record.as_mut().map(|stored| &mut stored.lease));
+        leases.extend(self.lag.record.as_mut().and_then(Option::as_mut).map(|stored| &mut stored.lease));
+        rename(&mut leases, 0);
     }
 
     /// Epochs count from 0; gaps wider than 2, which no single change can close, are 2.
@@ -151,6 +164,17 @@ impl World {
                 **epoch = names[place];
             }
         }
+    }
+}
+
+/// Numbers in their order, without gaps.
+fn rename(numbers: &mut [&mut u8], first: u8) {
+    let mut known: Vec<u8> = numbers.iter().map(|number| **number).collect();
+    known.sort_unstable();
+    known.dedup();
+    for number in numbers {
+        let place = known.iter().position(|known| *known == **number).unwrap_or(0);
+        **number = first + u8::try_from(place).unwrap_or(u8::MAX);
     }
 }
 
@@ -175,17 +199,25 @@ fn simplify(deployment: &mut Deployment) {
     deployment.sets_mut().iter_mut().filter(|set| set.wanted == 0).for_each(|set| set.desired = 0);
 }
 
-fn version_of(effect: &mut Effect) -> &mut u8 {
+const fn version_of(effect: &mut Effect) -> Option<&mut u8> {
     match effect {
-        Effect::Save { expected, .. } => expected,
-        Effect::Write { record, .. } => record,
+        Effect::Save { expected, .. } => Some(expected),
+        Effect::Write { record, .. } => Some(record),
+        Effect::ReadBack(_) => None,
     }
 }
 
 const fn epoch_of(effect: &mut Effect) -> Option<&mut u8> {
     match effect {
         Effect::Save { epoch, .. } => Some(epoch),
-        Effect::Write { .. } => None,
+        Effect::Write { .. } | Effect::ReadBack(_) => None,
+    }
+}
+
+const fn lease_of(effect: &mut Effect) -> Option<&mut u8> {
+    match effect {
+        Effect::Save { lease, .. } => Some(lease),
+        Effect::Write { .. } | Effect::ReadBack(_) => None,
     }
 }
 

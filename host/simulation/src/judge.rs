@@ -11,8 +11,8 @@ use crate::{
     world::{Effect, World},
 };
 
-/// Two daemons that both act may miss or add any number of pods for a while: only a lease, which Aviary has not yet, can
-/// keep them from it. What is asserted is that nothing unproven gets through and that all is well after one has ended.
+/// Two daemons that know of no lease and both act may miss or add any number of pods for a while. What is asserted is that
+/// nothing unproven gets through and that all is well after one has ended.
 const TWO_DAEMONS: u8 = 100;
 
 /// An invariant that does not hold.
@@ -235,7 +235,10 @@ pub fn check(before: &World, action: Action, after: &World, mind: &mut Mind) -> 
         old_answer(before, after, which, index)?;
     }
     match carried(before, action) {
-        Some(Effect::Save { .. }) => promotion(before, after, mind),
+        Some(Effect::Save { lease, .. }) => {
+            old_lease(before, after, lease)?;
+            promotion(before, after, mind)
+        }
         Some(Effect::Write { deed, .. }) if before.deployments != after.deployments => {
             write(before, action, deed, after, mind)
         }
@@ -287,6 +290,13 @@ fn old_answer(before: &World, after: &World, which: Which, index: u8) -> Result<
     let epochs = (daemon.asked[usize::from(index)].map(|asked| asked.epoch), daemon.record.map(|known| known.epoch));
     if taken && epochs.0 != epochs.1 {
         return Err(broken("I7", "an answer to a question of an older epoch changes the record"));
+    }
+    Ok(())
+}
+
+fn old_lease(before: &World, after: &World, lease: u8) -> Result<(), Violation> {
+    if before.record != after.record && before.record.is_some_and(|stored| stored.lease > lease) {
+        return Err(broken("I7", "a daemon that was deposed stores a record over that of its successor"));
     }
     Ok(())
 }

@@ -6,7 +6,6 @@ use aviary_core::{
     answer::{Answer, answered},
     command::{Command, commanded},
     judge::Track,
-    lease::Lease,
     plan::{Note, Plan, RecordState, Service, plan},
     record::{Phase, Record},
     settings::Settings,
@@ -18,9 +17,9 @@ use crate::{
     alterations::Alterations,
     deed::{Deed, deed},
     policies::{Answers, Verdict},
-    records::{EPOCH, NOW, RecordId, Records, lease},
+    records::{EPOCH, NOW, RecordId, Records},
     setting::Setting,
-    sight::{NAMESPACE, SERVICE, Sight},
+    sight::{NAMESPACE, SERVICE, Sight, Tenure},
     specs::{Image, SpecId, Specs},
 };
 
@@ -100,6 +99,21 @@ pub enum PhaseKind {
     Released,
 }
 
+/// An answer that comes to a daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Heard {
+    /// The record as it knows it.
+    pub record: RecordId,
+    /// What was asked.
+    pub question: u32,
+    /// What comes back.
+    pub verdict: Verdict,
+    /// Whether the record is still of the epoch of the question.
+    pub in_time: bool,
+    /// The daemon's lease.
+    pub tenure: Tenure,
+}
+
 /// A record, and by how much its epoch rose.
 type Risen = (RecordId, u8);
 
@@ -109,8 +123,6 @@ pub struct Mind {
     pub setting: Setting,
     /// The configuration.
     pub settings: Settings,
-    /// What the daemon acts under.
-    pub lease: Lease,
     /// Planted mistakes; none but in tests.
     pub alterations: Alterations,
     /// All specs.
@@ -121,8 +133,8 @@ pub struct Mind {
     pub answers: Answers,
     thoughts: HashMap<Sight, Thought>,
     standings: HashMap<RecordId, Standing>,
-    heard: HashMap<(RecordId, u32, Verdict, bool), Option<Risen>>,
-    obeyed: HashMap<(RecordId, u8), Option<Risen>>,
+    heard: HashMap<Heard, Option<Risen>>,
+    obeyed: HashMap<(RecordId, u8, Tenure), Option<Risen>>,
 }
 
 impl Mind {
@@ -132,7 +144,6 @@ impl Mind {
         Self {
             setting,
             settings: setting.settings(),
-            lease: lease(),
             alterations,
             specs: Specs::default(),
             records: Records::default(),
@@ -181,7 +192,7 @@ impl Mind {
             alter(&mut view, record.as_ref());
         }
         let state = record.map_or(RecordState::Absent, |record| RecordState::Present(Box::new(record)));
-        let lease = &self.lease;
+        let lease = &sight.tenure.lease();
         let service =
             Service { namespace: NAMESPACE, name: SERVICE, view: &view, record: &state, may_adopt: true, lease };
         let mut plan = plan(&service, &self.settings, NOW);
@@ -213,24 +224,24 @@ impl Mind {
     }
 
     /// The record after an answer, and by how much its epoch rose; nothing where the answer changes nothing.
-    pub fn hear(&mut self, record: RecordId, question: u32, verdict: Verdict, in_time: bool) -> Option<Risen> {
-        let key = (record, question, verdict, in_time);
-        if let Some(known) = self.heard.get(&key) {
+    pub fn hear(&mut self, heard: Heard) -> Option<Risen> {
+        if let Some(known) = self.heard.get(&heard) {
             return *known;
         }
+        let Heard { record, question, verdict, in_time, tenure } = heard;
         let answer = self.answers.answer(question, verdict, if in_time { EPOCH } else { EPOCH - 1 });
-        let heard = self.hear_in_full(record, answer).map(|(record, _)| self.records.intern(&record));
-        self.heard.insert(key, heard);
-        heard
+        let risen = self.hear_in_full(record, answer, tenure).map(|(record, _)| self.records.intern(&record));
+        self.heard.insert(heard, risen);
+        risen
     }
 
     /// The record after an answer, with what is said.
     #[must_use]
-    pub fn hear_in_full(&self, record: RecordId, mut answer: Answer) -> Option<(Record, Vec<Note>)> {
+    pub fn hear_in_full(&self, record: RecordId, mut answer: Answer, tenure: Tenure) -> Option<(Record, Vec<Note>)> {
         if let Some(alter) = self.alterations.answer {
             alter(&mut answer);
         }
-        let (mut record, notes) = answered(self.records.get(record), &self.settings, answer, &self.lease, NOW)?;
+        let (mut record, notes) = answered(self.records.get(record), &self.settings, answer, &tenure.lease(), NOW)?;
         if let Some(alter) = self.alterations.answered {
             alter(&mut record);
         }
@@ -238,12 +249,12 @@ impl Mind {
     }
 
     /// The record after an operator's word, and by how much its epoch rose; nothing where it is refused.
-    pub fn obey(&mut self, record: RecordId, command: Command) -> Option<Risen> {
-        let key = (record, command as u8);
+    pub fn obey(&mut self, record: RecordId, command: Command, tenure: Tenure) -> Option<Risen> {
+        let key = (record, command as u8, tenure);
         if let Some(known) = self.obeyed.get(&key) {
             return *known;
         }
-        let obeyed = commanded(self.records.get(record), command, &self.lease, NOW).ok();
+        let obeyed = commanded(self.records.get(record), command, &tenure.lease(), NOW).ok();
         let obeyed = obeyed.map(|(record, _)| self.records.intern(&record));
         self.obeyed.insert(key, obeyed);
         obeyed

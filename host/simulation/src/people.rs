@@ -7,6 +7,7 @@ use crate::{
     deed::Deed,
     deployment::{Deployment, ReplicasOwner},
     mind::{Mind, PhaseKind},
+    sight::Tenure,
     specs::Image,
     world::{Effect, World},
 };
@@ -147,7 +148,8 @@ fn say(after: &mut World, command: Command, mind: &mut Mind) -> Option<()> {
         after.daemon.effect = Some(Effect::Write { deed: Deed::DeleteRecord, record: known.version });
         return Some(());
     }
-    let (record, rise) = mind.obey(known.record, command)?;
-    after.daemon.effect = Some(Effect::Save { record, epoch: known.epoch + rise, expected: known.version });
+    let (record, rise) = mind.obey(known.record, command, Tenure::of(after.daemon.lease, Some(known.lease)))?;
+    after.daemon.effect =
+        Some(Effect::Save { record, epoch: known.epoch + rise, lease: after.daemon.lease, expected: known.version });
     Some(())
 }

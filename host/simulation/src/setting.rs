@@ -26,7 +26,8 @@ pub struct Setting {
     pub faults: u8,
     /// Whether it begins adopted and steady; else with a service that Aviary has not seen yet.
     pub adopted: bool,
-    /// Whether a second daemon is among the faults. Without a lease nothing keeps two from getting in each other's way.
+    /// Whether a second daemon that knows of no lease is among the faults: nothing keeps the two from getting in each other's
+    /// way.
     pub two_daemons: bool,
 }
 
@@ -101,11 +102,9 @@ pub fn settings(quick: bool) -> Vec<Setting> {
 }
 
 /// What the model leaves out, for people.
-pub const LEFT_OUT: [&str; 9] = [
-    "two daemons at once: nothing keeps them apart until there is a lease; a daemon that is gone may have one write on its \
-     way, which arrives before its successor plans its first one",
-    "a write whose answer is lost while the watch of Deployments lags: the daemon cannot know that its view is old (a defect \
-     that is known, not one that is excluded)",
+pub const LEFT_OUT: [&str; 8] = [
+    "of the lease: how it is taken and renewed; a daemon that is deposed may have one write on its way, which arrives before its \
+     successor makes its first one (nothing is begun that could outlast the lease), and begins nothing more",
     "a watch lags for 30 s at the most, then it lists anew",
     "a ReplicaSet's status that still counts pods which were just deleted (the two controllers' turns are one step, but what a \
      Deployment says of a size it has only just seen are the counts from before)",

@@ -1,14 +1,17 @@
 //! What a daemon sees of the world, as few numbers, and as the core wants it.
 
+use std::cmp::Ordering;
+
 use aviary_core::{
     judge::{PodObservation, Track},
+    lease::Lease,
     view::{FieldManager, MANAGER, OWNER_ANNOTATION, View, Workload, WorkloadStatus, workload_name},
 };
 use serde_json::{Value, json};
 
 use crate::{
     deployment::{Deployment, Managers, ReplicasOwner, Status},
-    records::{NOW, RecordId},
+    records::{NOW, RecordId, lease},
     specs::{SpecId, Specs},
 };
 
@@ -48,6 +51,42 @@ impl From<Deployment> for Seen {
     }
 }
 
+/// The lease of a daemon beside that under which the record was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Tenure {
+    /// The same, or there is no record.
+    #[default]
+    Same,
+    /// The record is of before.
+    Newer,
+    /// Another daemon has taken over since.
+    Older,
+}
+
+impl Tenure {
+    /// Of a daemon with the epoch `lease`, and a record of the epoch `record`.
+    #[must_use]
+    pub fn of(lease: u8, record: Option<u8>) -> Self {
+        match record.map(|record| lease.cmp(&record)) {
+            None | Some(Ordering::Equal) => Self::Same,
+            Some(Ordering::Greater) => Self::Newer,
+            Some(Ordering::Less) => Self::Older,
+        }
+    }
+
+    /// The lease of a daemon, where the record was written under [`lease`].
+    #[must_use]
+    pub fn lease(self) -> Lease {
+        let written = lease();
+        let epoch = match self {
+            Self::Same => written.epoch,
+            Self::Newer => written.epoch + 1,
+            Self::Older => written.epoch - 1,
+        };
+        Lease { epoch, ..written }
+    }
+}
+
 /// All that a plan depends on, but for the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sight {
@@ -57,6 +96,8 @@ pub struct Sight {
     pub crashed: u8,
     /// The record.
     pub record: Option<RecordId>,
+    /// Whether the lease is the daemon's.
+    pub tenure: Tenure,
 }
 
 impl Sight {

@@ -21,6 +21,7 @@ pub fn start(mind: &mut Mind) -> World {
         previous: None,
         record: None,
         version: 0,
+        lease: 0,
         daemon: Daemon::default(),
         second: None,
         lag: Lag::default(),

@@ -8,12 +8,12 @@ use crate::{
     controller,
     deed::{Deed, Guard},
     judge::{self, Violation},
-    mind::{Decision, Mind},
+    mind::{Decision, Heard, Mind},
     people,
     policies::Verdict,
     records::RecordId,
-    sight::Sight,
-    world::{Asked, Daemon, Effect, Lag, World},
+    sight::{Sight, Tenure},
+    world::{Asked, Changed, Daemon, Effect, Lag, World},
 };
 
 /// A watch ends after so long at the latest, and lists anew.
@@ -28,6 +28,7 @@ pub fn sight(world: &World, which: Which) -> Option<Sight> {
         deployments: lag.deployments.unwrap_or_else(|| world.shown()),
         crashed: lag.pods.unwrap_or_else(|| world.crashed()),
         record: daemon.record.map(|stored| stored.record),
+        tenure: Tenure::of(daemon.lease, daemon.record.map(|stored| stored.lease)),
     })
 }
 
@@ -55,7 +56,7 @@ pub fn ordinary(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
             put(Action::Pod(track, index), pod(world, track, index, mind));
         }
     }
-    put(Action::Land, land(world));
+    put(Action::Land, land(world, mind));
     let idle = found.is_empty();
     let mut put = |action, after: Option<World>| found.extend(after.map(|after| (action, after)));
     put(Action::CatchUp, world.lag.is_any().then_some(World { lag: Lag::default(), ..*world }));
@@ -147,10 +148,10 @@ fn plan(world: &World, which: Which, mind: &mut Mind) -> Option<World> {
         Decision::Rest => return None,
         Decision::Save { record, rise } => {
             let epoch = daemon.record.map_or(0, |stored| stored.epoch) + rise;
-            memory.effect = Some(Effect::Save { record, epoch, expected: version });
+            memory.effect = Some(Effect::Save { record, epoch, lease: daemon.lease, expected: version });
         }
-        // A write of a daemon that is gone arrives before its successor plans its first one: calls are bounded, and a daemon
-        // needs longer to start. No guard could protect what depends on another Deployment.
+        // A write of a daemon that was deposed arrives before its successor makes its first one: whoever has the lease begins
+        // nothing that could last longer than it. No guard could protect what depends on another Deployment.
         Decision::Write(_) if world.late.is_some() => return None,
         Decision::Write(deed) => memory.effect = Some(Effect::Write { deed, record: version }),
         Decision::Ask { question } => {
@@ -179,9 +180,11 @@ fn carry(world: &World, which: Which, heard: bool, mind: &Mind) -> Option<World>
     }
     let memory = after.daemon_mut(which == Which::Second);
     match effect {
-        Effect::Save { .. } => (memory.record, memory.shown) = (stored, false),
+        Effect::Save { .. } | Effect::ReadBack(Changed::Record) => (memory.record, memory.shown) = (stored, false),
         Effect::Write { deed: Deed::DeleteRecord, .. } => (memory.record, memory.shown) = (None, false),
-        Effect::Write { .. } => memory.expecting = lags && which == Which::First && !impatient,
+        Effect::Write { .. } | Effect::ReadBack(Changed::Deployment) => {
+            memory.expecting = lags && which == Which::First && !impatient;
+        }
     }
     Some(after)
 }
@@ -201,8 +204,11 @@ fn answer(world: &World, which: Which, index: u8, verdict: Verdict, mind: &mut M
     }
     let Some(known) = daemon.record else { return Some(after) };
     let in_time = asked.epoch == known.epoch || mind.alterations.daemon == Some(DaemonMistake::IgnoresEpochs);
-    if let Some((record, rise)) = mind.hear(known.record, asked.question, verdict, in_time) {
-        memory.effect = Some(Effect::Save { record, epoch: known.epoch + rise, expected: known.version });
+    let tenure = Tenure::of(daemon.lease, Some(known.lease));
+    let heard = Heard { record: known.record, question: asked.question, verdict, in_time, tenure };
+    if let Some((record, rise)) = mind.hear(heard) {
+        let (epoch, lease) = (known.epoch + rise, daemon.lease);
+        memory.effect = Some(Effect::Save { record, epoch, lease, expected: known.version });
     }
     Some(after)
 }
@@ -224,10 +230,13 @@ fn pod(world: &World, track: Track, index: u8, mind: &Mind) -> Option<World> {
     Some(after)
 }
 
-fn land(world: &World) -> Option<World> {
+fn land(world: &World, mind: &Mind) -> Option<World> {
     let mut after = *world;
     let effect = after.late.take()?;
-    let _ = after.carry_out(effect);
+    match effect {
+        Effect::Save { .. } if mind.alterations.daemon == Some(DaemonMistake::RecordIsNotFenced) => after.store(effect),
+        effect => _ = after.carry_out(effect),
+    }
     Some(after)
 }
 
@@ -270,27 +279,32 @@ fn broken(world: &World, fault: Fault, mind: &mut Mind) -> Option<World> {
     match fault {
         Fault::Crash => restart(&mut after, mind),
         Fault::CrashAfterWrite => {
-            world.daemon.effect?;
+            world.daemon.effect?.changes()?;
             after = carry(world, Which::First, true, mind)?;
             restart(&mut after, mind);
         }
         Fault::Depose => {
             world.late.is_none().then_some(())?;
-            after.late = Some(world.daemon.effect?);
+            world.daemon.effect?.changes()?;
             restart(&mut after, mind);
+            match mind.alterations.daemon {
+                Some(DaemonMistake::ActsOnAnOldLease) => after.second = Some(world.daemon),
+                _ => after.late = world.daemon.effect,
+            }
         }
         Fault::AnswerLost => {
             let effect = world.daemon.effect?;
-            // Known, and left out: on what a lagging watch shows it goes on as if nothing had been written.
-            (world.lag.deployments.is_none() || matches!(effect, Effect::Save { .. })).then_some(())?;
+            let changed = effect.changes()?;
             after = carry(world, Which::First, false, mind)?;
-            if mind.alterations.daemon == Some(DaemonMistake::RetriesBlindly) {
-                after.daemon.retry = blind(effect);
+            match mind.alterations.daemon {
+                Some(DaemonMistake::RetriesBlindly) => after.daemon.retry = blind(effect),
+                Some(DaemonMistake::DoesNotReadBack) => {}
+                _ => after.daemon.effect = Some(Effect::ReadBack(changed)),
             }
         }
         Fault::Refused => match world.daemon.effect? {
             Effect::Save { .. } => after.daemon.effect = None,
-            Effect::Write { .. } => return None,
+            Effect::Write { .. } | Effect::ReadBack(_) => return None,
         },
         Fault::Lag(watch) => lag(&mut after, watch)?,
         Fault::DeadlinePasses => {
@@ -300,15 +314,16 @@ fn broken(world: &World, fault: Fault, mind: &mut Mind) -> Option<World> {
         Fault::Touched(track) => after.deployment_mut(track).as_mut()?.generation += 1,
         Fault::SecondDaemon => {
             (mind.setting.two_daemons && world.second.is_none()).then_some(())?;
-            after.second = Some(Daemon::default());
+            after.second = Some(Daemon { lease: world.lease, ..Daemon::default() });
         }
     }
     (after != *world).then_some(after)
 }
 
-/// A daemon that was killed lists everything anew.
+/// A daemon that was killed, or takes over, has the lease anew and lists everything.
 fn restart(world: &mut World, mind: &Mind) {
-    world.daemon = Daemon::default();
+    world.lease += 1;
+    world.daemon = Daemon { lease: world.lease, ..Daemon::default() };
     world.lag = Lag::default();
     if mind.alterations.daemon == Some(DaemonMistake::ForgetsAtRestart) {
         world.record = None;
@@ -335,7 +350,7 @@ fn blind(effect: Effect) -> Option<Deed> {
             Some(Deed::Patch { track, guard: Guard::default(), changes })
         }
         Effect::Write { deed, .. } => Some(deed),
-        Effect::Save { .. } => None,
+        Effect::Save { .. } | Effect::ReadBack(_) => None,
     }
 }
 

@@ -64,13 +64,15 @@ fn effect(before: &World, which: Which) -> String {
     match before.daemon(which == Which::Second).and_then(|daemon| daemon.effect) {
         Some(Effect::Save { .. }) => "the storing of the record".to_owned(),
         Some(Effect::Write { deed, .. }) => format!("{deed:?}"),
+        Some(Effect::ReadBack(_)) => "the look at what a lost answer was about".to_owned(),
         None => "nothing".to_owned(),
     }
 }
 
 fn refused(before: &World, after: &World) -> &'static str {
     let same = before.deployments == after.deployments && before.record == after.record;
-    if same { ", and refused" } else { "" }
+    let reads = matches!(before.daemon.effect, Some(Effect::ReadBack(_)));
+    if same && !reads { ", and refused" } else { "" }
 }
 
 /// Where everything is, in one line.

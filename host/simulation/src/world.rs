@@ -17,6 +17,8 @@ pub struct Stored {
     pub record: RecordId,
     /// Its epoch.
     pub epoch: u8,
+    /// The epoch of the lease under which it was written.
+    pub lease: u8,
     /// Its resourceVersion.
     pub version: u8,
 }
@@ -30,6 +32,8 @@ pub enum Effect {
         record: RecordId,
         /// Its epoch.
         epoch: u8,
+        /// The epoch of the lease under which it is written.
+        lease: u8,
         /// What it replaces.
         expected: u8,
     },
@@ -40,6 +44,29 @@ pub enum Effect {
         /// The version of the record as the daemon knows it.
         record: u8,
     },
+    /// What a write whose answer was lost may have changed is read from the API server.
+    ReadBack(Changed),
+}
+
+/// What a write whose answer was lost may have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Changed {
+    /// The record.
+    Record,
+    /// A Deployment.
+    Deployment,
+}
+
+impl Effect {
+    /// What it may have changed if its answer is lost; nothing where it only reads.
+    #[must_use]
+    pub const fn changes(&self) -> Option<Changed> {
+        match self {
+            Self::Save { .. } | Self::Write { deed: Deed::DeleteRecord, .. } => Some(Changed::Record),
+            Self::Write { .. } => Some(Changed::Deployment),
+            Self::ReadBack(_) => None,
+        }
+    }
 }
 
 /// A question that is being answered.
@@ -54,6 +81,8 @@ pub struct Asked {
 /// What a daemon has in its memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Daemon {
+    /// The epoch of the lease as it has it.
+    pub lease: u8,
     /// The record as it knows it.
     pub record: Option<Stored>,
     /// Whether the watch has shown that record.
@@ -121,6 +150,8 @@ pub struct World {
     pub record: Option<Stored>,
     /// The newest resourceVersion of a record.
     pub version: u8,
+    /// The newest epoch of the lease.
+    pub lease: u8,
     /// The daemon.
     pub daemon: Daemon,
     /// A second daemon that believes it is the only one.

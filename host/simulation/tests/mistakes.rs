@@ -215,9 +215,27 @@ fn a_copy_is_deleted_whatever_its_uid() {
     is_found("no uid", setting(1, Behaviour::Good, 2, 0), alterations, &["I6"]);
 }
 
-/// No mistake of ours, but a limit: without a lease two daemons harm each other. Here until there is one.
 #[test]
-fn two_daemons_at_once_are_told_apart_from_one() {
+fn a_lost_answer_is_not_read_back() {
+    let alterations = Alterations { daemon: Some(DaemonMistake::DoesNotReadBack), ..NONE };
+    is_found("not read back", setting(1, Behaviour::Good, 1, 2), alterations, &["I1", "I2", "I8", "I9"]);
+}
+
+#[test]
+fn a_daemon_that_was_deposed_acts_on_its_old_lease() {
+    let alterations = Alterations { daemon: Some(DaemonMistake::ActsOnAnOldLease), ..NONE };
+    is_found("an old lease", setting(1, Behaviour::Good, 1, 1), alterations, &["I1", "I2", "I8", "I9"]);
+}
+
+#[test]
+fn a_record_is_stored_over_that_of_a_successor() {
+    let alterations = Alterations { daemon: Some(DaemonMistake::RecordIsNotFenced), ..NONE };
+    is_found("no fence", setting(1, Behaviour::Good, 1, 1), alterations, &["I7"]);
+}
+
+/// What the lease is for: without one, two daemons harm each other.
+#[test]
+fn two_daemons_act_without_a_lease() {
     let two = Setting { two_daemons: true, ..setting(1, Behaviour::Good, 1, 1) };
     is_found("two daemons", two, NONE, &["I8", "I9"]);
 }
