@@ -187,11 +187,13 @@ fn useful(world: &World, standing: Option<&Standing>, mind: &Mind) -> u8 {
     Track::ALL.into_iter().map(of_track).sum()
 }
 
-/// Available pods that are to stay, for all that anybody has asked for so far.
+/// Available pods that are to stay, for all that anybody has asked for so far; of one whose controller has not seen its size
+/// yet nobody knows which will.
 fn lasting(world: &World, standing: Option<&Standing>) -> u8 {
     let of_track = |track: Track| {
         let counts = |it: &&Deployment| it.ours || track == Track::Original && original_counts(phase(standing));
-        let Some(deployment) = world.deployment(track).filter(counts) else { return 0 };
+        let seen = |it: &&Deployment| it.status.observed >= it.generation;
+        let Some(deployment) = world.deployment(track).filter(counts).filter(seen) else { return 0 };
         let pods: u8 = deployment.sets().iter().map(|set| set.pods.ready.min(set.wanted)).sum();
         pods.min(deployment.replicas)
     };

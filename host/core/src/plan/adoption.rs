@@ -48,6 +48,7 @@ pub(super) fn plan(context: &Context<'_>) -> Plan {
     let Some(original) = &context.view.original else { return Plan::default() };
     wish(context, original)
         .or_else(|| newer_spec(context, original))
+        .or_else(|| rolls_by_itself(original))
         .or_else(|| make_room(context))
         .or_else(|| context.copy(Track::Primary, &context.record.accepted, first_pods(context)))
         .unwrap_or_else(|| walk_pods(context, original, 0, context.record.replicas))
@@ -96,6 +97,12 @@ fn newer_spec(context: &Context<'_>, original: &Workload) -> Option<Plan> {
     let text = format!("the original runs {} by now; the primary follows", spec.images_text());
     record.accepted = spec;
     Some(Plan::save(record, Note::normal("AdoptionFollows", text)))
+}
+
+/// Which pods of one that rolls stay when it is made smaller is its controller's choice, and may not be those that serve.
+fn rolls_by_itself(original: &Workload) -> Option<Plan> {
+    let rolls = original.observed() && original.may_roll();
+    rolls.then(|| Plan::wait("the original is in the middle of its own rolling update; adoption goes on after it"))
 }
 
 /// The pods with which the primary is created: those that walk first, unless the original has to give one before.
