@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::{
+    ffi::OsString,
     io::{IsTerminal as _, Write as _},
     net::SocketAddr,
     path::PathBuf,
@@ -9,6 +10,7 @@ use std::{
 };
 
 use anyhow::Result;
+use aviary_demo::model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
@@ -64,7 +66,14 @@ enum Command {
     /// Try a configuration and policies on a release, hours of it in seconds, without any cluster
     Simulate(Box<Simulate>),
     /// Watch a good, a crashing and a slower release, in half a minute and without any cluster
-    Demo,
+    Demo(Demo),
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// What the demo starts itself with
+    #[arg(last = true, hide = true)]
+    daemon: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -136,7 +145,7 @@ pub fn perform(arguments: Arguments) -> Result<ExitCode> {
     let socket = arguments.socket;
     let done = match arguments.command {
         Command::Simulate(simulate) => return simulate.perform(),
-        Command::Demo => return Ok(aviary_demo::model::play(std::env::current_exe()?, socket)),
+        Command::Demo(demo) => return demo.perform(socket),
         Command::Run(run) => start(run, socket),
         Command::Status(status) => show(&socket.unwrap_or_else(default_socket), &status),
         Command::Cancel(named) => tell(socket, Word::Cancel, &named),
@@ -152,6 +161,16 @@ pub fn perform(arguments: Arguments) -> Result<ExitCode> {
         Command::Import(import) => import.perform(),
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+impl Demo {
+    fn perform(self, socket: Option<PathBuf>) -> Result<ExitCode> {
+        let aviary = std::env::current_exe()?;
+        if self.daemon.is_empty() {
+            return Ok(model::play(aviary, socket));
+        }
+        Err(model::become_daemon(&aviary, &self.daemon).into())
+    }
 }
 
 fn start(run: Run, socket: Option<PathBuf>) -> Result<()> {

@@ -5,7 +5,9 @@ mod images;
 mod world;
 
 use std::{
-    fs,
+    ffi::OsString,
+    fs, io,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -29,11 +31,21 @@ pub fn play(program: PathBuf, socket: Option<PathBuf>) -> ExitCode {
     perform(&script(), move || Model::start(program, socket))
 }
 
+/// Becomes the daemon of a demo, which ends with the demo even where that is killed: `program` with `arguments`. Comes back
+/// only with why not.
+pub fn become_daemon(program: &Path, arguments: &[OsString]) -> io::Error {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM) {
+        return error.into();
+    }
+    Command::new(program).args(arguments).exec()
+}
+
 fn script() -> Script<Model> {
     let act = |title, words, image, ending| Act { title, words, image, meanwhile: None, ending };
     Script {
-        props: "a Kubernetes API and a Prometheus in this process",
-        rights: "which takes them for real ones",
+        props: "a model of a Kubernetes cluster and a Prometheus, both in this process",
+        rights: "to which API server and Prometheus are real",
         first: images::FIRST,
         acts: vec![
             act("1 of 3, a good release", "orders:1.1 is as good as what it replaces", images::GOOD, "promoted"),
@@ -99,7 +111,8 @@ impl Stage for Model {
 
     fn start_daemon(&mut self) -> Result<()> {
         let mut command = Command::new(&self.program);
-        command.arg("run").arg("--config").arg(self.file("aviary.yaml")).arg("--socket").arg(&self.socket);
+        // See `become_daemon`.
+        command.args(["demo", "--", "run", "--config"]).arg(self.file("aviary.yaml")).arg("--socket").arg(&self.socket);
         command.env("KUBECONFIG", self.kubeconfig());
         // The API server is on this machine, whatever the environment says.
         command.env_remove("HTTPS_PROXY").env_remove("https_proxy");
