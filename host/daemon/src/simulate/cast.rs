@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aviary_core::{judge::Track, settings::MetricSettings, time::Timestamp};
+use aviary_core::{judge::Track, time::Timestamp};
 use aviary_metrics::{Asked, StandIn};
 use aviary_simulation::{
     cluster::{Fate, Fates, NewPod, Pod},
@@ -95,10 +95,10 @@ pub struct Prometheus {
 impl Prometheus {
     /// For the metrics of a release.
     pub fn new(release: &Release, chance: Chance) -> Self {
-        let levels = &release.accepted.levels;
-        let metrics: &[MetricSettings] = &release.settings.metrics;
-        let scraper = Scraper::new(release.conditions.clone(), metrics, levels, chance);
-        let per = levels.iter().map(|(name, level)| (name.clone(), level.per)).collect();
+        let bad = release.bad.as_ref().map(|bad| &bad.behaviour.levels);
+        let levels: Vec<_> = [&release.accepted.levels, &release.candidate.levels].into_iter().chain(bad).collect();
+        let scraper = Scraper::new(release.conditions.clone(), &release.settings.metrics, &levels, chance);
+        let per = release.candidate.levels.iter().map(|(name, level)| (name.clone(), level.per)).collect();
         Self { scraper: Arc::new(Mutex::new(scraper)), per: Arc::new(per) }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aviary_core::{judge::MetricKind, settings::MetricSettings};
-use aviary_simulation::metrics::{Later, Level, Passing, Per};
+use aviary_simulation::metrics::{Later, Level, Passing};
 
 use super::written::{self, Metric};
 use crate::configuration::{Faults, fields::Placed};
@@ -50,18 +50,8 @@ pub fn long_enough(duration: &Placed<Duration>, shortest: Duration, faults: &mut
 
 /// A metric of which nothing is said is well within its limits.
 fn usual(metric: &MetricSettings) -> Level {
-    Level {
-        value: share_of_limit(metric, OF_LIMIT).unwrap_or(1.0),
-        noise: None,
-        spread: 0.0,
-        per_hour: 0.0,
-        warm_up: None,
-        rebalance: None,
-        then: Vec::new(),
-        by_partitions: false,
-        events: EVENTS,
-        per: Per::Pod,
-    }
+    let value = share_of_limit(metric, OF_LIMIT).unwrap_or(1.0);
+    Level { value, events: EVENTS, ..Level::default() }
 }
 
 fn value(written: &Metric, metric: &MetricSettings, faults: &mut Faults) -> Option<f64> {

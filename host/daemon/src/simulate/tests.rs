@@ -2,6 +2,7 @@
 
 mod endings;
 mod reading;
+mod shapes;
 
 use std::{
     path::{Path, PathBuf},

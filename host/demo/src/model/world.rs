@@ -86,7 +86,7 @@ fn lock(scraper: &Mutex<Scraper>) -> MutexGuard<'_, Scraper> {
 
 fn scraper() -> Scraper {
     let conditions = Conditions { interval: SCRAPED_EVERY, ..Conditions::default() };
-    Scraper::new(conditions, &images::metrics(), &images::levels(images::FIRST), Chance::of(1))
+    Scraper::new(conditions, &images::metrics(), &[&images::levels(images::FIRST)], Chance::of(1))
 }
 
 fn serve(runtime: &Runtime, router: Router) -> Result<SocketAddr> {

@@ -62,17 +62,17 @@ pub struct Scraper {
 }
 
 impl Scraper {
-    /// Nothing seen yet; `usual` is what pods of the accepted version show under each of `metrics`.
+    /// Nothing seen yet; pods may show any of `levels` under each of `metrics`.
     #[must_use]
     pub fn new(
         conditions: Conditions,
         metrics: &[MetricSettings],
-        usual: &BTreeMap<String, Level>,
+        levels: &[&BTreeMap<String, Level>],
         chance: Chance,
     ) -> Self {
         let metric = |metric: &MetricSettings| {
-            let value = usual.get(&metric.name).map_or(1.0, |level| level.value);
-            (metric.name.clone(), Metric::new(metric, value))
+            let values = levels.iter().filter_map(|levels| Some(levels.get(&metric.name)?.value));
+            (metric.name.clone(), Metric::new(metric, values))
         };
         let metrics = metrics.iter().map(metric).collect();
         Self { conditions, metrics, chance, known: BTreeMap::new(), group: Group::default() }

@@ -6,10 +6,12 @@ use aviary_core::{judge::MetricKind, settings::MetricSettings, time::Timestamp};
 
 use super::{Chance, Level};
 
-/// How many bounds a histogram has on either side of the value that is judged.
-const BOUNDS: i32 = 14;
+/// How far the bounds of a histogram reach beyond the values that are judged, as a factor.
+const BEYOND: f64 = 16.0;
 /// From one bound to the next.
 const FACTOR: f64 = 1.25;
+/// The most bounds; further values have coarser ones.
+const MOST_BOUNDS: f64 = 100.0;
 /// The quantile that is judged unless the metric says otherwise: that of the policy `threshold`.
 const QUANTILE: f64 = 0.95;
 
@@ -34,14 +36,12 @@ pub(super) struct Metric {
 }
 
 impl Metric {
-    /// One of which nothing was seen; `usual` is about what it will show.
-    pub(super) fn new(settings: &MetricSettings, usual: f64) -> Self {
+    /// One of which nothing was seen; it will show about `values`.
+    pub(super) fn new(settings: &MetricSettings, values: impl Iterator<Item = f64>) -> Self {
         let (kind, pods) = (settings.kind, BTreeMap::new());
         let quantile = settings.parameters["quantile"].as_f64().unwrap_or(QUANTILE);
         let bounds = match kind {
-            MetricKind::HistogramBucket => {
-                (-BOUNDS..=BOUNDS).map(|power| usual * FACTOR.powi(power)).chain([f64::INFINITY]).collect()
-            }
+            MetricKind::HistogramBucket => bounds(values.filter(|value| *value > 0.0)),
             _ => vec![f64::INFINITY],
         };
         Self { kind, quantile, bounds, pods }
@@ -118,6 +118,15 @@ impl Shown {
             }
         }
     }
+}
+
+/// Bounds below, among and above positive values.
+fn bounds(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let (least, most) = values.fold((f64::INFINITY, 0.0), |(least, most), value| (value.min(least), value.max(most)));
+    let (first, last) = if least <= most { (least / BEYOND, most * BEYOND) } else { (1.0 / BEYOND, BEYOND) };
+    let factor = (last / first).powf(1.0 / MOST_BOUNDS).max(FACTOR);
+    let finite = std::iter::successors(Some(first), |bound| Some(bound * factor));
+    finite.take_while(|bound| *bound <= last * factor).chain([f64::INFINITY]).collect()
 }
 
 /// The mean of exponentially distributed times whose quantile is `value`.

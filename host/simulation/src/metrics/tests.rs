@@ -40,7 +40,7 @@ fn conditions() -> Conditions {
 /// One pod, scraped at each of `scrapes`; it was started again as often as is said there.
 fn scraped(conditions: Conditions, metric: &MetricSettings, level: Level, restarts: &[u32], seed: u64) -> Scraper {
     let levels: BTreeMap<String, Level> = [(metric.name.clone(), level)].into();
-    let mut scraper = Scraper::new(conditions, std::slice::from_ref(metric), &levels, Chance::of(seed));
+    let mut scraper = Scraper::new(conditions, std::slice::from_ref(metric), &[&levels], Chance::of(seed));
     let mut started = Timestamp(1_000);
     let mut before = 0;
     for (scrape, restarts) in (1_i64..).zip(restarts) {

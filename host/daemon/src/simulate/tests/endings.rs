@@ -13,6 +13,8 @@ fn each_release_that_comes_along_ends_as_its_comment_says() {
     let table = [
         ("good", ORDERS, Ending::Promoted),
         ("good", PAYMENTS, Ending::Promoted),
+        // By a pattern, and with surge 0.
+        ("good", Some("shop/worker-mail"), Ending::Promoted),
         ("crash-loop", ORDERS, Ending::RolledBack),
         ("errors-doubled", ORDERS, Ending::RolledBack),
         ("latency", ORDERS, Ending::Promoted),
@@ -134,4 +136,21 @@ fn a_release_that_does_not_end_in_time_is_not_finished() {
     let run = trial.run().unwrap_or_else(|error| panic!("{error:#}"));
     assert_eq!((run.ending, run.ended), (Ending::Unfinished, Duration::from_secs(300)));
     assert!(run.reason.contains("step 2"), "{}", run.reason);
+}
+
+#[test]
+fn what_goes_direct_or_is_none_of_aviarys_business_is_told_as_that() {
+    let direct = |text: String| text.replace("direct-images: []", "direct-images: ['orders:*']");
+    assert_eq!(played(&ready("crash-loop"), example(direct), ORDERS).ending, Ending::Unfinished);
+    let good = played(&ready("good"), example(direct), ORDERS);
+    assert_eq!((good.ending, good.reason.contains("direct")), (Ending::Direct, true), "{}", good.reason);
+}
+
+#[test]
+fn one_pod_and_many_are_released_as_ten_are() {
+    for replicas in [1, 2, 60] {
+        let text = ready("good").replace("replicas: 10", &format!("replicas: {replicas}"));
+        let run = played(&text, example(|text| text), ORDERS);
+        assert_eq!(run.ending, Ending::Promoted, "{replicas}: {}", run.reason);
+    }
 }
