@@ -21,6 +21,7 @@ mod people;
 pub mod policies;
 pub mod prometheus;
 pub mod records;
+mod samples;
 pub mod setting;
 pub mod sight;
 pub mod specs;

@@ -13,9 +13,7 @@ use super::{
     Fault, Level, Per, Scraper,
     series::{Metric, Shown},
 };
-
-/// A sample that is older says nothing: Prometheus' own limit.
-const STALE: Duration = Duration::from_secs(300);
+use crate::samples::{latest, number, told};
 
 /// What is asked for one metric.
 #[derive(Debug, Clone, Copy)]
@@ -149,8 +147,7 @@ impl Wanted<'_> {
     }
 
     fn row(&self, labels: &Value, points: &[(Timestamp, f64)]) -> Option<Value> {
-        let told = |(at, value): &(Timestamp, f64)| json!([seconds(*at), number(*value)]);
-        let told: Vec<Value> = points.iter().map(told).collect();
+        let told: Vec<Value> = points.iter().map(|(at, value)| told(*at, *value)).collect();
         (!told.is_empty()).then(|| json!({ "metric": labels, "values": told }))
     }
 }
@@ -158,18 +155,4 @@ impl Wanted<'_> {
 /// A condition is told where it holds, with 1; where it is not a number, that.
 fn good(points: &[(Timestamp, f64)]) -> Vec<(Timestamp, f64)> {
     points.iter().filter(|(_, value)| value.is_nan() || *value >= Level::HOLDS).copied().collect()
-}
-
-fn latest(series: &[(Timestamp, f64)], at: Timestamp) -> Option<f64> {
-    let (sampled, value) = series[..series.partition_point(|(sampled, _)| *sampled <= at)].last()?;
-    (at.since(*sampled) < STALE).then_some(*value)
-}
-
-fn number(value: f64) -> String {
-    if value == f64::INFINITY { "+Inf".to_owned() } else { value.to_string() }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch need 41 bits")]
-fn seconds(at: Timestamp) -> f64 {
-    at.0 as f64 / 1000.0
 }

@@ -7,9 +7,8 @@ use axum::http::Uri;
 use serde_json::{Value, json};
 
 use super::{Selector, Series};
+use crate::samples::{latest, told};
 
-/// A sample that is older is not the latest any more.
-const STALE: Duration = Duration::from_mins(5);
 /// The most points of a range.
 const MOST_POINTS: u128 = 11_000;
 
@@ -106,19 +105,4 @@ fn row(series: &Series, field: &str, points: Vec<Value>) -> Option<Value> {
 fn raw(samples: &[(Timestamp, f64)], range: Duration, at: Timestamp) -> Vec<Value> {
     let within = samples.iter().filter(|(sampled, _)| *sampled <= at && at.since(*sampled) < range);
     within.map(|(sampled, value)| told(*sampled, *value)).collect()
-}
-
-fn latest(samples: &[(Timestamp, f64)], at: Timestamp) -> Option<f64> {
-    let (sampled, value) = samples[..samples.partition_point(|(sampled, _)| *sampled <= at)].last()?;
-    (at.since(*sampled) < STALE).then_some(*value)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch need 41 bits")]
-fn told(at: Timestamp, value: f64) -> Value {
-    let value = match value {
-        f64::INFINITY => "+Inf".to_owned(),
-        f64::NEG_INFINITY => "-Inf".to_owned(),
-        value => value.to_string(),
-    };
-    json!([at.0 as f64 / 1000.0, value])
 }
