@@ -1,6 +1,7 @@
 //! What is done with a running cluster through kubectl: anything, and granting rights.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -33,13 +34,25 @@ impl Output {
     }
 }
 
+/// Runs kubectl, of the local cluster's own version, for the cluster of any kubeconfig; its caches go to `home`. Fails
+/// only when it cannot be run: its own failure is in the [`Output`].
+pub fn kubectl(
+    program: &Path,
+    kubeconfig: &Path,
+    home: &Path,
+    arguments: &[&str],
+    stdin: Option<&str>,
+) -> Result<Output> {
+    let mut command = Command::new(program);
+    command.args(["kubectl", "--die-with-parent"]).args(arguments).env("KUBECONFIG", kubeconfig).env("HOME", home);
+    run(command, stdin.unwrap_or_default()).with_context(|| format!("cannot run kubectl {}", arguments.join(" ")))
+}
+
 impl LocalCluster {
     /// Runs kubectl, of the API server's own version, with `stdin` as its input. Fails only when it cannot be run:
     /// its own failure is in the [`Output`]. Waits as long as it takes: commands that watch need a `--timeout`.
     pub fn kubectl(&self, identity: Identity, arguments: &[&str], stdin: Option<&str>) -> Result<Output> {
-        let mut command = self.commands().kubectl(identity);
-        command.args(arguments);
-        run(command, stdin.unwrap_or_default()).with_context(|| format!("cannot run kubectl {}", arguments.join(" ")))
+        self.commands().kubectl(identity, arguments, stdin)
     }
 
     /// Applies a manifest (JSON or YAML), as somebody. Fails when the API server refuses it.

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::access::{Output, kubectl};
 use crate::files::{AUDIT_LOG, AUDIT_POLICY, Files};
 use crate::options::{Identity, Options, Process};
 use crate::ports::Ports;
@@ -37,14 +38,9 @@ impl Commands {
         Ok(command)
     }
 
-    /// kubectl as somebody; its caches stay in the cluster's directory.
-    pub fn kubectl(&self, identity: Identity) -> Command {
-        let mut command = Command::new(&self.control_plane);
-        command
-            .args(["kubectl", "--die-with-parent"])
-            .env("KUBECONFIG", self.files.kubeconfig(identity))
-            .env("HOME", self.files.root());
-        command
+    /// Runs kubectl as somebody; its caches stay in the cluster's directory.
+    pub fn kubectl(&self, identity: Identity, arguments: &[&str], stdin: Option<&str>) -> Result<Output> {
+        kubectl(&self.control_plane, &self.files.kubeconfig(identity), self.files.root(), arguments, stdin)
     }
 
     /// The keys with which the API server signs service account tokens.

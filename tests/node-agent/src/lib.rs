@@ -7,6 +7,7 @@
 
 mod address;
 pub mod agent;
+pub mod arguments;
 mod backoff;
 mod cluster;
 mod container;
@@ -14,7 +15,7 @@ mod discovery;
 mod environment;
 mod exposition;
 pub mod guard;
-mod images;
+pub mod images;
 mod pod;
 mod probe;
 mod process;
