@@ -18,7 +18,7 @@ pub fn cluster() -> &'static LocalCluster {
 }
 
 fn options() -> Options {
-    let images = repository().join("tests/node-agent/images.json");
+    let images = crate::ground::images().to_owned();
     let agent = NodeAgent { images, restart_backoff: Some(Duration::from_secs(1)), pretend: false };
     Options {
         node_agent: Some(agent),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cluster::cluster;
+use crate::ground::ground;
 
 /// A configuration with one service, `foo`, unless it says otherwise. All times are short.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct Configuration {
 
 impl Default for Configuration {
     fn default() -> Self {
-        Self { prometheus: cluster().prometheus_url(), defaults: defaults(), which: json!({ "name": "foo" }) }
+        Self { prometheus: ground().prometheus_url(), defaults: defaults(), which: json!({ "name": "foo" }) }
     }
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 use local_cluster::Identity;
 use serde_json::{Value, json};
 
-use crate::cluster::{cluster, program};
+use crate::cluster::program;
+use crate::ground::ground;
 
 /// One daemon and its folder: configuration, policies, socket and log.
 #[derive(Debug)]
@@ -105,7 +106,7 @@ impl Daemon {
         }
         command.arg("--policies").arg(self.policies()).arg("--socket").arg(self.socket());
         command.args(self.listen.iter().flat_map(|address| ["--listen", address]));
-        command.env("KUBECONFIG", cluster().kubeconfig(Identity::Aviary)).stdin(Stdio::null());
+        command.env("KUBECONFIG", ground().kubeconfig(Identity::Aviary)).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         self.process = Some(command.spawn().unwrap());
     }

@@ -21,7 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::cluster::cluster;
+use crate::ground::ground;
 use crate::seen::{SeenDeployment, Story};
 
 /// Between two attempts of somebody who watches through outages.
@@ -203,7 +203,7 @@ fn value(object: &impl Serialize) -> Value {
 
 async fn administrator() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let kubeconfig = Kubeconfig::read_from(cluster().kubeconfig(Identity::Admin)).unwrap();
+    let kubeconfig = Kubeconfig::read_from(ground().kubeconfig(Identity::Admin)).unwrap();
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     // Tried again here, and told.
     config.default_retry = false;

@@ -3,7 +3,7 @@
 use local_cluster::{Identity, Output};
 use serde_json::Value;
 
-use crate::cluster::cluster;
+use crate::ground::ground;
 use crate::outsider::Outsider;
 
 /// A namespace of the cluster; it goes with that.
@@ -19,8 +19,7 @@ impl Place {
     /// A new namespace with nothing in it; `watched` begins to watch it.
     #[must_use]
     pub fn new(namespace: &str, watched: impl FnOnce(&str) -> Outsider) -> Self {
-        cluster().create_namespace(namespace).unwrap();
-        cluster().apply_rbac(namespace).unwrap();
+        ground().prepare(namespace);
         Self { namespace: namespace.to_owned(), outsider: watched(namespace) }
     }
 
@@ -29,7 +28,7 @@ impl Place {
     pub fn kubectl(&self, identity: Identity, arguments: &[&str], stdin: Option<&str>) -> Output {
         let namespace = format!("--namespace={}", self.namespace);
         let arguments: Vec<&str> = arguments.iter().copied().chain([namespace.as_str()]).collect();
-        cluster().kubectl(identity, &arguments, stdin).unwrap()
+        ground().kubectl(identity, &arguments, stdin)
     }
 
     /// An object, as an administrator sees it; null where there is none.

@@ -1,7 +1,7 @@
 //! A team that comes from the original Aviary: its canaries.yaml is imported, and its service lives through what the original
 //! was made for.
 
-use scenarios::{World, cluster, imported};
+use scenarios::{World, ground, imported};
 
 use super::{changes, releases};
 
@@ -22,7 +22,7 @@ foo:
   success:
     - expr: rate(worker_errors_total{{pod="<<pod>>"}}[5s]) < 3
 "#,
-        cluster().prometheus_url()
+        ground().prometheus_url()
     )
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use scenarios::{Answering, Configuration, Manifest, Proxy, World, cluster};
+use scenarios::{Answering, Configuration, Manifest, Proxy, World, ground};
 use serde_json::Value;
 
 fn checks(status: &Value) -> u64 {
@@ -27,7 +27,7 @@ fn next_checks(world: &World, what: &str, more: u64) -> BTreeMap<u64, Value> {
 
 #[test]
 fn scenario_14_a_prometheus_that_fails_holds_and_then_it_goes_on() {
-    let proxy = Proxy::before(&cluster().prometheus_url());
+    let proxy = Proxy::before(&ground().prometheus_url());
     let configuration = Configuration::default().prometheus(proxy.url()).with("longest-step", "10m");
     let world = World::steady(&configuration);
     let since = world.now();
