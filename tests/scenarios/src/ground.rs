@@ -1,4 +1,7 @@
 //! Where the scenarios take place: on the local cluster, or on the model of one (`SCENARIOS_ON=model`). Each is told once.
+//!
+//! On the model run those whose name begins with `scenario_`, but for what it leaves out: server-side apply. What asks for
+//! rights, other namespaces' limits or a scraped daemon has other names, and so has no place there.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

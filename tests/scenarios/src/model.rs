@@ -47,11 +47,7 @@ impl Model {
             runtime.block_on(live(&sender));
         });
         let [api_server, prometheus] = addresses.recv().unwrap();
-        let model = Self {
-            folder,
-            program: control_plane().unwrap(),
-            prometheus: format!("http://{prometheus}"),
-        };
+        let model = Self { folder, program: control_plane().unwrap(), prometheus: format!("http://{prometheus}") };
         let text = format!(
             r#"{{"apiVersion":"v1","kind":"Config","clusters":[{{"name":"model","cluster":{{"server":"http://{api_server}"}}}}],
             "contexts":[{{"name":"model","context":{{"cluster":"model","user":"anybody"}}}}],"current-context":"model",
@@ -134,7 +130,9 @@ fn series(images: &mut ImageTable, pod: &Pod) -> Vec<Series> {
     let seconds = since.0 as f64 / 1000.0;
     let mut all: BTreeMap<BTreeMap<String, String>, Vec<(Timestamp, f64)>> = BTreeMap::new();
     let latest = now().since(*since).as_secs();
-    for age in (latest.saturating_sub(u64::from(SCRAPED.1))..=latest).map(|scrapes| SCRAPED.0 * u32::try_from(scrapes).unwrap()) {
+    for age in (latest.saturating_sub(u64::from(SCRAPED.1))..=latest)
+        .map(|scrapes| SCRAPED.0 * u32::try_from(scrapes).unwrap())
+    {
         for line in behaviour.exposition(age, seconds).lines().filter(|line| !line.starts_with('#')) {
             let (labels, value) = sample(line, pod);
             all.entry(labels).or_default().push((since.plus(age), value));
