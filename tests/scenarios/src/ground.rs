@@ -1,6 +1,7 @@
 //! Where the scenarios take place: on the local cluster, or on the model of one (`SCENARIOS_ON=model`). Each is told once.
 //!
-//! On the model run those whose name begins with `scenario_`, but for what it leaves out: server-side apply. What asks for
+//! On the model run those whose name begins with `scenario_`, but for what it leaves out: server-side apply, and PromQL beyond selectors, which the
+//! imported files have. A policy built outside is built once, on the cluster. What asks for
 //! rights, other namespaces' limits or a scraped daemon has other names, and so has no place there.
 
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub fn ground() -> &'static Ground {
 
 impl Ground {
     /// Makes a namespace in which Aviary has its rights.
-    pub(crate) fn prepare(&self, namespace: &str) {
+    pub fn prepare(&self, namespace: &str) {
         if matches!(self, Self::Cluster) {
             cluster().create_namespace(namespace).unwrap();
             cluster().apply_rbac(namespace).unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use scenarios::{Configuration, Identity, Manifest, World, cluster};
+use scenarios::{Configuration, Identity, Manifest, World, ground};
 use serde_json::{Value, json};
 
 /// Of 5 pods the canary gets 1, then 2, and there is time to look.
@@ -145,8 +145,7 @@ fn scenario_22_however_a_file_is_written_it_is_seen_and_the_same_again_is_not() 
 fn scenario_22_services_and_namespaces_come_and_go_with_the_file() {
     let world = World::steady(&Configuration::default());
     let other = format!("{}-other", world.namespace);
-    cluster().create_namespace(&other).unwrap();
-    cluster().apply_rbac(&other).unwrap();
+    ground().prepare(&other);
     let mut file: Value = serde_json::from_str(&Configuration::default().text(&world.namespace)).unwrap();
     let alone = file.to_string();
     let services = file["services"].as_array_mut().unwrap();
@@ -157,7 +156,7 @@ fn scenario_22_services_and_namespaces_come_and_go_with_the_file() {
     world.eventually("bar", 20, || world.phases().contains_key("bar"));
     let manifest = Manifest::new("worker:v1").named("bar").text();
     let arguments = ["apply", "-f", "-", &format!("--namespace={other}")];
-    cluster().kubectl(Identity::Ci, &arguments, Some(&manifest)).unwrap().checked().unwrap();
+    ground().kubectl(Identity::Ci, &arguments, Some(&manifest)).checked().unwrap();
     world.eventually("bar is adopted", 60, || world.phases()["bar"] == "steady");
     let changes = world.whole_status()["daemon"]["configuration"]["changes"].to_string();
     assert!(changes.contains(&format!("namespace {other} is watched")), "{changes}");
