@@ -1,6 +1,15 @@
 //! `make explore`: prints what was explored and what was left out, and a violation with a shortest way to it, in words.
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    fmt,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use aviary_simulation::{
     alterations::Alterations,
@@ -11,21 +20,24 @@ use aviary_simulation::{
     words::told,
 };
 
-const USAGE: &str = "explore [--quick] [--worlds N] [--only N] [--trace FILE]
+const USAGE: &str = "explore [--quick] [--worlds N] [--only N] [--jobs N] [--trace FILE]
   --quick       one act of people, and one act with one fault, with up to 2 pods
-  --worlds N    go on from at most so many worlds in each setting (20000000; some 60 bytes each, more on the way)
+  --worlds N    go on from at most so many worlds in each setting (20000000; some 80 bytes each)
   --only N      the setting of that number only
-  --trace FILE  keep the way to a violation, for a test";
+  --jobs N      so many settings at a time (as many as there are processors)
+  --trace FILE  keep the way to the first violation, for a test";
 
 struct Options {
     quick: bool,
     worlds: usize,
     only: Option<usize>,
+    jobs: usize,
     trace: Option<PathBuf>,
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options { quick: false, worlds: 20_000_000, only: None, trace: None };
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut options = Options { quick: false, worlds: 20_000_000, only: None, jobs, trace: None };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         let number = |text: String| text.parse().map_err(|_| format!("{text} is no number"));
@@ -33,6 +45,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--quick" => options.quick = true,
             "--worlds" => options.worlds = number(value()?)?,
             "--only" => options.only = Some(number(value()?)?),
+            "--jobs" => options.jobs = number(value()?)?,
             "--trace" => options.trace = Some(PathBuf::from(value()?)),
             _ => return Err(format!("{argument} is not known\n{USAGE}")),
         }
@@ -49,19 +62,62 @@ fn main() -> ExitCode {
         }
     };
     let all = settings(options.quick).into_iter().enumerate();
-    for (number, setting) in all.filter(|(number, _)| options.only.is_none_or(|only| only == *number)) {
-        let mut mind = Mind::new(setting, Alterations::default());
-        let begun = Instant::now();
-        let report = explore(&mut mind, Bounds { worlds: options.worlds });
-        println!("{number:>3} {setting}: {} ({:.1?})", summary(&report), begun.elapsed());
-        if let Some(found) = report.found {
-            violated(setting, &found, &mut mind, options.trace);
-            return ExitCode::FAILURE;
+    let chosen: Vec<(usize, Setting)> =
+        all.filter(|(number, _)| options.only.is_none_or(|only| only == *number)).collect();
+    let (next, totals) = (AtomicUsize::new(0), Mutex::new(Totals::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.clamp(1, chosen.len().max(1)) {
+            scope.spawn(|| {
+                while let Some((number, setting)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    explored(*number, *setting, &options, &totals);
+                }
+            });
         }
-    }
+    });
+    let totals = totals.into_inner().unwrap_or_default();
+    println!("\n{totals}");
     println!("\nleft out:");
     LEFT_OUT.iter().for_each(|line| println!("- {line}"));
-    ExitCode::SUCCESS
+    if totals.violated > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What all settings came to.
+#[derive(Debug, Default)]
+struct Totals {
+    settings: usize,
+    violated: usize,
+    unfinished: usize,
+    worlds: usize,
+    transitions: usize,
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { settings, violated, unfinished, worlds, transitions } = self;
+        write!(f, "{settings} settings: {violated} with a violation, {unfinished} not to their end; ")?;
+        write!(f, "{worlds} worlds, {transitions} transitions")
+    }
+}
+
+/// Explores one setting, and tells it when it is done.
+fn explored(number: usize, setting: Setting, options: &Options, totals: &Mutex<Totals>) {
+    let mut mind = Mind::new(setting, Alterations::default());
+    let begun = Instant::now();
+    let report = explore(&mut mind, Bounds { worlds: options.worlds });
+    let took = begun.elapsed();
+    let Ok(mut totals) = totals.lock() else { return };
+    println!("{number:>3} {setting}: {} ({took:.1?})", summary(&report));
+    totals.settings += 1;
+    totals.worlds += report.worlds;
+    totals.transitions += report.transitions;
+    match report.found {
+        Some(found) => {
+            let file = options.trace.as_ref().filter(|_| totals.violated == 0);
+            violated(setting, &found, &mut mind, file);
+            totals.violated += 1;
+        }
+        None => totals.unfinished += usize::from(report.left > 0),
+    }
 }
 
 fn summary(report: &Report) -> String {
@@ -74,11 +130,11 @@ fn summary(report: &Report) -> String {
     format!("{worlds} worlds, {transitions} transitions, depth {depth}, {plans} plans, {at_rest} at rest{rest}")
 }
 
-fn violated(setting: Setting, found: &Found, mind: &mut Mind, file: Option<PathBuf>) {
+fn violated(setting: Setting, found: &Found, mind: &mut Mind, file: Option<&PathBuf>) {
     println!("\n{} does not hold: {}\n", found.violation.invariant, found.violation.said);
     told(&found.path, mind).iter().for_each(|line| println!("{line}"));
     let Some(file) = file else { return };
-    let kept = std::fs::write(&file, Trace::new(setting, found).text());
+    let kept = std::fs::write(file, Trace::new(setting, found).text());
     match kept {
         Ok(()) => println!("\nkept in {}; tests/traces of this crate takes it as a test", file.display()),
         Err(error) => eprintln!("\n{} was not written: {error}", file.display()),
