@@ -191,11 +191,10 @@ impl Index {
     #[must_use]
     pub fn not_ready(&self, namespace: &str) -> Vec<String> {
         let missing = |kind: &Kind| {
-            let key = (namespace.to_owned(), *kind);
-            let failure =
-                self.failures.get(&key).map(|error| format!("watching {kind} in namespace {namespace}: {error}"));
+            let failure = self.failure(namespace, *kind);
+            let failure = failure.map(|error| format!("watching {kind} in namespace {namespace}: {error}"));
             let waiting = || format!("{kind} in namespace {namespace} are not listed yet");
-            failure.or_else(|| (!self.listed.contains(&key)).then(waiting))
+            failure.or_else(|| (!self.listed.contains(&(namespace.to_owned(), *kind))).then(waiting))
         };
         let permissions = self.missing_permissions.get(namespace).into_iter().flatten().cloned();
         Kind::ALL.iter().filter_map(missing).chain(permissions).collect()
