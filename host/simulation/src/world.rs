@@ -99,7 +99,9 @@ pub struct Daemon {
     pub retry: Option<Deed>,
 }
 
-/// Watches that lag, by kind; what they show does not change until they catch up.
+/// Watches that lag, by kind; what they show does not change until they catch up, all at once: the versions between are
+/// skipped and what was deleted is not there any more, as after a list that is made anew because the old version is gone (410).
+/// A watch that is resumed shows those versions one after the other; each of them is what one that lags from then on shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Lag {
     /// Deployments.
