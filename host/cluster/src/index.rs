@@ -162,6 +162,11 @@ impl Index {
         Some(ServiceKey::new(namespace.clone(), name.clone()))
     }
 
+    /// A namespace is listed anew: until that is done, nobody knows whether what is seen of it is so.
+    pub fn doubt(&mut self, namespace: &str) {
+        self.listed.retain(|(listed, _)| listed != namespace);
+    }
+
     /// Forgets a namespace that is watched no more.
     pub fn forget(&mut self, namespace: &str) {
         for kind in Kind::ALL {

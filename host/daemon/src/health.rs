@@ -19,8 +19,9 @@ use crate::telemetry::Telemetry;
 pub struct Readiness {
     /// Why the daemon cannot do its work; it is ready where there is nothing.
     pub not_ready: Vec<String>,
-    /// What a person should know besides. It does not make the daemon unready: with the file before, it does all its work.
-    pub remark: Option<String>,
+    /// What a person should know besides. It does not make the daemon unready: with the file before, it does all its work, and
+    /// one that stands by does its own.
+    pub remarks: Vec<String>,
 }
 
 /// Serves on `address`; `readiness` is what `/readyz` answers.
@@ -54,11 +55,11 @@ async fn metrics(State(telemetry): State<Arc<Telemetry>>, headers: HeaderMap) ->
 }
 
 async fn ready(State(readiness): State<watch::Receiver<Readiness>>) -> (StatusCode, String) {
-    let Readiness { not_ready, remark } = readiness.borrow().clone();
+    let Readiness { not_ready, remarks } = readiness.borrow().clone();
     let (status, first) = match not_ready.is_empty() {
         true => (StatusCode::OK, Some("ready".to_owned())),
         false => (StatusCode::SERVICE_UNAVAILABLE, None),
     };
-    let lines = first.into_iter().chain(not_ready).chain(remark);
+    let lines = first.into_iter().chain(not_ready).chain(remarks);
     (status, lines.map(|line| line + "\n").collect())
 }

@@ -6,6 +6,7 @@ mod config_command;
 mod configuration;
 mod control;
 mod health;
+mod identity;
 mod import;
 mod judging;
 mod policy;

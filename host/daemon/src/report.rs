@@ -10,7 +10,25 @@ pub fn status(answer: &Value, in_full: bool, now: Timestamp) -> String {
     let services: &[Value] = answer["services"].as_array().map_or(&[], Vec::as_slice);
     let body = if in_full { services.iter().map(|service| one(service, now)).collect() } else { table(services) };
     let configuration = configuration(&answer["daemon"]["configuration"], now);
-    format!("{configuration}{}{body}{}{}", not_ready(answer), left_behind(answer), refused(answer))
+    format!(
+        "{}{configuration}{}{body}{}{}",
+        lease(&answer["daemon"]["lease"]),
+        not_ready(answer),
+        left_behind(answer),
+        refused(answer)
+    )
+}
+
+/// Who acts, where it is not this daemon, or not for certain.
+fn lease(lease: &Value) -> String {
+    let name = text(&lease["name"]);
+    match (text(&lease["state"]), lease["trouble"].as_str()) {
+        ("standby", _) => format!("standby: {} holds the lease {name} and acts\n", text(&lease["holder"])),
+        ("held", None) => String::new(),
+        (state, trouble) => {
+            format!("lease {name}: {state}{}\n", trouble.map(|trouble| format!(", {trouble}")).unwrap_or_default())
+        }
+    }
 }
 
 /// The file, what the last reading changed, and what is wrong with it now.

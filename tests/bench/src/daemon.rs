@@ -11,7 +11,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use local_cluster::Identity;
 use serde_json::{Value, json};
 
 use crate::{
@@ -30,6 +29,7 @@ const TICKS_A_SECOND: f64 = 100.0;
 #[derive(Debug)]
 pub struct Daemon {
     folder: PathBuf,
+    kubeconfig: PathBuf,
     listen: SocketAddr,
     process: Child,
     started: Instant,
@@ -58,17 +58,18 @@ impl Daemon {
         fs::write(folder.join("aviary.yaml"), json!({"defaults": defaults, "services": listed}).to_string())?;
         // Free a moment ago; nobody else takes ports here.
         let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let (process, started) = (spawn(stage, &folder, listen)?, Instant::now());
-        Ok(Self { folder, listen, process, started })
+        let kubeconfig = stage.cluster.home(namespace)?;
+        let (process, started) = (spawn(&kubeconfig, &folder, listen)?, Instant::now());
+        Ok(Self { folder, kubeconfig, listen, process, started })
     }
 
     /// Ends it and starts it anew, as after an update.
     ///
     /// # Errors
     /// When it cannot be ended or started.
-    pub fn restart(&mut self, stage: &Stage) -> Result<()> {
+    pub fn restart(&mut self) -> Result<()> {
         self.end()?;
-        (self.process, self.started) = (spawn(stage, &self.folder, self.listen)?, Instant::now());
+        (self.process, self.started) = (spawn(&self.kubeconfig, &self.folder, self.listen)?, Instant::now());
         Ok(())
     }
 
@@ -157,7 +158,7 @@ impl Drop for Daemon {
 }
 
 /// It ends with the thread that starts it: the main one.
-fn spawn(stage: &Stage, folder: &Path, listen: SocketAddr) -> Result<Child> {
+fn spawn(kubeconfig: &Path, folder: &Path, listen: SocketAddr) -> Result<Child> {
     let program = built()?.join("aviary");
     if !program.is_file() {
         bail!("there is no {}; `make bench` builds it", program.display());
@@ -166,7 +167,7 @@ fn spawn(stage: &Stage, folder: &Path, listen: SocketAddr) -> Result<Child> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(program).arg("run").arg("--config").arg(folder.join("aviary.yaml"));
     command.arg("--policies").arg(folder.join("policies")).arg("--socket").arg(folder.join("aviary.sock"));
-    command.arg("--listen").arg(listen.to_string()).env("KUBECONFIG", stage.cluster.kubeconfig(Identity::Aviary));
+    command.arg("--listen").arg(listen.to_string()).env("KUBECONFIG", kubeconfig);
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     command.spawn().context("cannot start aviary; is util-linux (setpriv) installed?")
 }

@@ -64,7 +64,7 @@ pub fn run(settings: &Settings) -> Result<Report> {
     let places: Vec<Place> = (1..=settings.services).map(place).collect();
     drop(sender);
     let folder = tempfile::Builder::new().prefix("aviary-chaos-").tempdir()?;
-    let daemon = Daemon::new(folder.path(), &configuration(&places));
+    let daemon = Daemon::new(folder.path(), &places[0].namespace, &configuration(&places));
     let log = thread::scope(|threads| {
         let ledger = &scene.ledger;
         threads.spawn(move || ledger.follow(told));

@@ -21,6 +21,8 @@ pub struct RealCluster {
     daemon: Option<Daemon>,
     cluster: LocalCluster,
     folder: PathBuf,
+    /// The daemon's kubeconfig.
+    home: PathBuf,
 }
 
 impl RealCluster {
@@ -39,7 +41,8 @@ impl RealCluster {
         let folder = cluster.directory().join("demo");
         fs::create_dir_all(folder.join("policies"))?;
         cluster.apply_rbac(NAMESPACE)?;
-        let stage = Self { daemon: None, cluster, folder };
+        let home = cluster.home(NAMESPACE)?;
+        let stage = Self { daemon: None, cluster, folder, home };
         fs::write(stage.configuration(), configuration(&stage.cluster.prometheus_url()))?;
         Ok(stage)
     }
@@ -82,7 +85,7 @@ impl Stage for RealCluster {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(beside("aviary")?).arg("run");
         command.arg("--config").arg(self.configuration()).arg("--policies").arg(self.folder.join("policies"));
-        command.arg("--socket").arg(self.socket()).env("KUBECONFIG", self.cluster.kubeconfig(Identity::Aviary));
+        command.arg("--socket").arg(self.socket()).env("KUBECONFIG", &self.home);
         let daemon = Daemon::start(command, self.folder.join("aviary.log"));
         self.daemon = Some(daemon.context("is util-linux (setpriv) installed?")?);
         Ok(())

@@ -1,7 +1,8 @@
 //! What is done with a running cluster through kubectl: anything, and granting rights.
 
 use std::io::Write;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -48,6 +49,15 @@ pub fn kubectl(
     run(command, stdin.unwrap_or_default()).with_context(|| format!("cannot run kubectl {}", arguments.join(" ")))
 }
 
+/// Writes, beside a kubeconfig file in JSON, one whose context is in a namespace.
+pub fn kubeconfig_in(kubeconfig: &Path, namespace: &str) -> Result<PathBuf> {
+    let path = kubeconfig.with_added_extension(namespace);
+    let mut content: Value = serde_json::from_str(&fs::read_to_string(kubeconfig)?)?;
+    content["contexts"][0]["context"]["namespace"] = json!(namespace);
+    fs::write(&path, content.to_string()).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
 impl LocalCluster {
     /// Runs kubectl, of the API server's own version, with `stdin` as its input. Fails only when it cannot be run:
     /// its own failure is in the [`Output`]. Waits as long as it takes: commands that watch need a `--timeout`.
@@ -68,8 +78,19 @@ impl LocalCluster {
     /// Grants the user `aviary` in a namespace what the project's own `config/kustomize-rights/role.yaml` says, and nothing more:
     /// every Role in it, bound to that user instead of the service account.
     pub fn apply_rbac(&self, namespace: &str) -> Result<()> {
-        let file = repository().join("config/kustomize-rights/role.yaml");
-        let path = file.to_str().context("the path of config/kustomize-rights/role.yaml is not UTF-8")?;
+        self.grant("config/kustomize-rights/role.yaml", namespace)
+    }
+
+    /// Makes a namespace the home of a daemon: grants the user `aviary` there what `config/kustomize/role.yaml` says, and
+    /// nothing more, and gives a kubeconfig file of that user whose context is there.
+    pub fn home(&self, namespace: &str) -> Result<PathBuf> {
+        self.grant("config/kustomize/role.yaml", namespace)?;
+        kubeconfig_in(&self.kubeconfig(Identity::Aviary), namespace)
+    }
+
+    fn grant(&self, role: &str, namespace: &str) -> Result<()> {
+        let file = repository().join(role);
+        let path = file.to_str().with_context(|| format!("the path of {role} is not UTF-8"))?;
         let read = ["create", "--dry-run=client", "--output=json", "-f", path];
         let objects = self.kubectl(Identity::Admin, &read, None)?.checked()?;
         let roles = roles_in(&objects, namespace)?;

@@ -18,7 +18,7 @@ mod spawner;
 mod stamp;
 mod wait;
 
-pub use access::{Output, kubectl};
+pub use access::{Output, kubeconfig_in, kubectl};
 pub use cluster::LocalCluster;
 pub use options::{Identity, NodeAgent, Options, Process, Prometheus};
 pub use ports::free_port;

@@ -10,11 +10,17 @@ pub struct Configuration {
     prometheus: String,
     defaults: Value,
     which: Value,
+    lease: Value,
 }
 
 impl Default for Configuration {
     fn default() -> Self {
-        Self { prometheus: ground().prometheus_url(), defaults: defaults(), which: json!({ "name": "foo" }) }
+        Self {
+            prometheus: ground().prometheus_url(),
+            defaults: defaults(),
+            which: json!({ "name": "foo" }),
+            lease: json!({}),
+        }
     }
 }
 
@@ -30,6 +36,13 @@ impl Configuration {
     #[must_use]
     pub fn which(mut self, which: Value) -> Self {
         self.which = which;
+        self
+    }
+
+    /// With a lease that lasts as long without a renewal.
+    #[must_use]
+    pub fn lease(mut self, duration: &str) -> Self {
+        self.lease = json!({ "duration": duration });
         self
     }
 
@@ -56,6 +69,7 @@ impl Configuration {
         };
         json!({
             "prometheus": { "url": self.prometheus, "timeout": "2s" },
+            "lease": self.lease,
             "defaults": self.defaults,
             "services": namespaces.iter().map(service).collect::<Vec<_>>(),
         })

@@ -9,7 +9,6 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use local_cluster::Identity;
 use serde_json::{Value, json};
 
 use crate::cluster::program;
@@ -21,17 +20,19 @@ pub struct Daemon {
     folder: PathBuf,
     process: Option<Child>,
     listen: Option<String>,
+    kubeconfig: PathBuf,
     /// Namespace and name of the pod that it takes for its own.
     pod: Option<(String, String)>,
 }
 
 impl Daemon {
-    /// Not running yet, with its files in `folder`.
+    /// Not running yet, with its files in `folder`; its lease is in the namespace `home`.
     #[must_use]
-    pub fn new(folder: &Path, configuration: &str) -> Self {
+    pub fn new(folder: &Path, home: &str, configuration: &str) -> Self {
         fs::create_dir_all(folder.join("configuration")).unwrap();
         fs::create_dir(folder.join("policies")).unwrap();
-        let daemon = Self { folder: folder.to_owned(), process: None, listen: None, pod: None };
+        let kubeconfig = ground().home(home);
+        let daemon = Self { folder: folder.to_owned(), process: None, listen: None, pod: None, kubeconfig };
         daemon.configure(configuration);
         daemon
     }
@@ -90,8 +91,20 @@ impl Daemon {
 
     /// Has it read its configuration again.
     pub fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    /// Sends it a signal, by its name.
+    pub fn signal(&self, name: &str) {
         let process = self.process.as_ref().expect("the daemon was started");
-        assert!(Command::new("kill").arg("-HUP").arg(process.id().to_string()).status().unwrap().success());
+        assert!(Command::new("kill").args(["-s", name]).arg(process.id().to_string()).status().unwrap().success());
+    }
+
+    /// Ends it with SIGTERM, which is its own doing.
+    pub fn terminate(&mut self) {
+        self.signal("TERM");
+        let status = self.process.take().expect("the daemon was started").wait().unwrap();
+        assert!(status.success(), "{status}\n{}", self.log());
     }
 
     /// Starts it. It ends with the thread that starts it: the test's.
@@ -106,7 +119,7 @@ impl Daemon {
         }
         command.arg("--policies").arg(self.policies()).arg("--socket").arg(self.socket());
         command.args(self.listen.iter().flat_map(|address| ["--listen", address]));
-        command.env("KUBECONFIG", ground().kubeconfig(Identity::Aviary)).stdin(Stdio::null());
+        command.env("KUBECONFIG", &self.kubeconfig).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         self.process = Some(command.spawn().unwrap());
     }

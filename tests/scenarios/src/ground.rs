@@ -58,6 +58,15 @@ impl Ground {
         }
     }
 
+    /// The credentials of a daemon whose lease is in a namespace, where it has its rights to that.
+    #[must_use]
+    pub fn home(&self, namespace: &str) -> PathBuf {
+        match self {
+            Self::Cluster => cluster().home(namespace).unwrap(),
+            Self::Model(model) => local_cluster::kubeconfig_in(&model.kubeconfig(), namespace).unwrap(),
+        }
+    }
+
     /// Where its Prometheus is.
     #[must_use]
     pub fn prometheus_url(&self) -> String {

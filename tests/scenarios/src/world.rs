@@ -24,7 +24,7 @@ pub struct World {
     /// Aviary.
     pub daemon: Daemon,
     deployed: Option<Instant>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Deref for World {
@@ -47,8 +47,15 @@ impl World {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let place = Place::new(&format!("shop-{}", NUMBER.fetch_add(1, Ordering::Relaxed)), Outsider::of);
         let folder = tempfile::Builder::new().prefix("aviary-scenario-").tempdir().unwrap();
-        let daemon = Daemon::new(folder.path(), &text(&place.namespace));
-        Self { place, daemon, deployed: None, _folder: folder }
+        let daemon = Daemon::new(folder.path(), &place.namespace, &text(&place.namespace));
+        Self { place, daemon, deployed: None, folder }
+    }
+
+    /// A second daemon that cares for the same; it is not started yet.
+    #[must_use]
+    pub fn another_daemon(&self, configuration: &Configuration) -> Daemon {
+        let folder = self.folder.path().join("another");
+        Daemon::new(&folder, &self.namespace, &configuration.text(&self.namespace))
     }
 
     /// A service of 5 pods of worker:v1 that Aviary cares for, steady. Its manifest never names replicas.

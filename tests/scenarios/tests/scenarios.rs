@@ -11,6 +11,7 @@ mod scenarios {
     mod crashes;
     mod discovery;
     mod imported;
+    mod leases;
     mod middle;
     mod numbers;
     mod operators;

@@ -48,6 +48,8 @@ impl Times {
 /// A Lease as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
+    /// Its uid.
+    pub uid: String,
     /// Its resourceVersion.
     pub version: u64,
     /// Who holds it; nobody where it was given back.
@@ -132,6 +134,14 @@ impl Election {
     /// The epoch that this daemon holds, and when its last renewal was sent.
     pub fn held(&self) -> Option<(u64, Instant)> {
         self.held
+    }
+
+    /// The uid of the Lease that is known to be there.
+    pub fn uid(&self) -> Option<&str> {
+        match &self.known {
+            Known::There(seen, _) => Some(&seen.uid),
+            _ => None,
+        }
     }
 
     /// Who else holds it, as far as is known.

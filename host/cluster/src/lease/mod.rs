@@ -258,7 +258,8 @@ impl Competitor {
 
     async fn store(&self, holder: Option<&str>, over: Option<u64>, epoch: u64) -> Result<v1::Lease, WriteError> {
         let LeaseSettings { name, duration, .. } = &self.settings;
-        let stored = Stored { name, holder, over, epoch, duration: *duration, acquired: self.acquired };
+        let (uid, acquired) = (self.election.uid(), self.acquired);
+        let stored = Stored { name, holder, over, uid, epoch, duration: *duration, acquired };
         let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         match over {
             None => self.limited(self.api.create(&parameters, &stored.object())).await,

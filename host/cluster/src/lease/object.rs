@@ -17,6 +17,7 @@ pub fn seen(lease: &Lease, duration: Duration) -> Seen {
     let spec = lease.spec.clone().unwrap_or_default();
     let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
     Seen {
+        uid: lease.metadata.uid.clone().unwrap_or_default(),
         version: lease.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0),
         holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
         renewed: spec.renew_time.map(|time| time.0.to_string()).unwrap_or_default(),
@@ -31,6 +32,8 @@ pub struct Stored<'a> {
     /// None gives it back.
     pub holder: Option<&'a str>,
     pub over: Option<u64>,
+    /// Of the one in whose place it is stored: without it, one that was deleted would be made anew.
+    pub uid: Option<&'a str>,
     pub epoch: u64,
     pub duration: Duration,
     /// When it was taken.
@@ -46,6 +49,7 @@ impl Stored<'_> {
             metadata: ObjectMeta {
                 name: Some(self.name.to_owned()),
                 labels: Some([(MANAGED_BY_LABEL.to_owned(), MANAGER.to_owned())].into()),
+                uid: self.uid.map(str::to_owned),
                 resource_version: self.over.map(|version| version.to_string()),
                 ..ObjectMeta::default()
             },
@@ -71,11 +75,13 @@ mod tests {
             name: "aviary",
             holder,
             over: Some(7),
+            uid: Some("uid-1"),
             epoch: 3,
             duration: Duration::from_secs(15),
             acquired: Timestamp::UNIX_EPOCH,
         };
         let held = seen(&stored(Some("pod-1")).object(), Duration::from_secs(9));
+        assert_eq!(held.uid, "uid-1");
         assert_eq!((held.version, held.holder.as_deref(), held.epoch), (7, Some("pod-1"), 3));
         assert_eq!(held.duration, Duration::from_secs(15));
         let given_back = seen(&stored(None).object(), Duration::from_secs(9));

@@ -7,6 +7,7 @@ mod fault;
 pub mod fields;
 mod glob;
 mod layers;
+mod lease;
 mod metrics;
 pub mod names;
 mod prometheus;
@@ -35,6 +36,7 @@ use fields::FromNode as _;
 pub use entry::{Entry, Which};
 pub use fault::{Fault, Faults, Place};
 pub use layers::{InForce, Layer, Policy, Source};
+pub use lease::LeaseChoice;
 pub use schema::{Definitions, schema, schema_of};
 pub use selector::labels;
 pub use setting::Setting;
@@ -53,6 +55,8 @@ pub struct Configuration {
     pub listen: Option<SocketAddr>,
     /// Where the control socket is.
     pub socket: Option<PathBuf>,
+    /// The Lease that daemons compete for.
+    pub lease: LeaseChoice,
     /// `services:` in the order of the file, at least one; no two are about the same name.
     pub entries: Vec<Entry>,
 }

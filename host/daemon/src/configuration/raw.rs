@@ -30,6 +30,7 @@ pub struct File {
     pub policies: Option<Policies>,
     pub listen: Option<SocketAddr>,
     pub socket: Option<PathBuf>,
+    pub lease: Option<Lease>,
     pub defaults: Overrides,
     pub groups: Named<Overrides>,
     pub services: Option<Placed<Vec<Placed<Service>>>>,
@@ -59,6 +60,14 @@ pub struct Tls {
 pub struct BasicAuth {
     pub username: Option<String>,
     pub password_file: Option<PathBuf>,
+}
+
+/// `lease:`
+#[derive(Debug, Clone)]
+pub struct Lease {
+    pub namespace: Option<Placed<String>>,
+    pub name: Option<Placed<String>>,
+    pub duration: Option<Placed<Duration>>,
 }
 
 /// `policies:`
@@ -132,6 +141,7 @@ impl Section for File {
             policies: fields.optional("policies", "Policies of your own."),
             listen: fields.optional("listen", "Where /healthz and /readyz are served, such as 0.0.0.0:8080. Nothing is served if it is left out."),
             socket: fields.optional("socket", "The control socket of aviary status, cancel, pause and the others."),
+            lease: fields.optional("lease", "The Lease that daemons with the same services compete for: one of them acts."),
             defaults: fields.optional("defaults", "What holds for every service that does not say otherwise.").unwrap_or_default(),
             groups: fields.optional("groups", "Settings that several services share, by name. They go before the defaults.").unwrap_or_default(),
             services: fields.required("services", "Which Deployments Aviary cares for. An entry by name goes before patterns, and of those the first of the file holds.", NO_SERVICE),
@@ -181,6 +191,25 @@ impl Section for BasicAuth {
                 "password-file",
                 "A file that holds the password and no more, read again for every check.",
                 "name a file that holds the password and no more",
+            ),
+        }
+    }
+}
+
+impl Section for Lease {
+    const NAME: &str = "lease";
+
+    fn take(fields: &mut Fields<'_>) -> Self {
+        Self {
+            namespace: fields.optional(
+                "namespace",
+                "Where it is; left out, the namespace of Aviary's pod, or that of the kubeconfig's context.",
+            ),
+            name: fields.optional("name", "Its name; aviary if left out."),
+            duration: fields.optional(
+                "duration",
+                "How long it lasts without a renewal, and so how long nobody acts after its holder has died: whole \
+                 seconds from 5s to 5m, 15s if left out.",
             ),
         }
     }

@@ -13,6 +13,7 @@ use super::{
     fault::Faults,
     fields::{Placed, nearest},
     layers::Layers,
+    lease,
     names::said,
     prometheus,
     raw::{File, NO_SERVICE, Overrides, Service},
@@ -29,6 +30,7 @@ pub fn configuration(raw: File, file: &Path, faults: &mut Faults) -> Configurati
     let folder = file.parent().unwrap_or(Path::new(""));
     let has_prometheus = raw.prometheus.is_some();
     let prometheus = raw.prometheus.and_then(|section| prometheus::settings(section, folder, faults));
+    let lease = raw.lease.and_then(|section| lease::choice(section, faults)).unwrap_or_default();
     let outer = Outer::check(raw.defaults, raw.groups, faults);
     let entries = raw.services.map(|list| entries(list, &outer, faults)).unwrap_or_default();
     if !has_prometheus {
@@ -39,6 +41,7 @@ pub fn configuration(raw: File, file: &Path, faults: &mut Faults) -> Configurati
         policies_folder: raw.policies.and_then(|policies| policies.folder).map(|path| folder.join(path)),
         listen: raw.listen,
         socket: raw.socket.map(|path| folder.join(path)),
+        lease,
         entries,
     }
 }

@@ -169,6 +169,15 @@ impl Cared {
         (self.state, self.version, self.shown) = (RecordState::Absent, None, false);
     }
 
+    /// What waits is given up, operators being told why: another daemon may act by now.
+    pub fn stand_down(&mut self, why: &str) {
+        self.answers.clear();
+        self.asking = None;
+        for waiting in self.commands.drain(..) {
+            let _ = waiting.answer.send(Err(why.to_owned()));
+        }
+    }
+
     pub fn succeeded(&mut self) {
         self.backoff.reset();
         self.trouble = None;

@@ -17,7 +17,7 @@ use super::{
     discovery::Fate,
     reading::{Good, Reading},
 };
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, LeaseChoice};
 
 /// How many services are named in a sentence about several.
 const NAMED: usize = 3;
@@ -49,6 +49,8 @@ pub struct Fixed {
     pub listen: Option<SocketAddr>,
     /// The policy folder.
     pub policies: Option<PathBuf>,
+    /// The Lease that is competed for.
+    pub lease: LeaseChoice,
 }
 
 impl Fixed {
@@ -59,6 +61,7 @@ impl Fixed {
             socket: socket.unwrap_or_else(crate::default_socket),
             listen: options.listen.or(configuration.listen),
             policies: options.policies.clone().or_else(|| configuration.policies_folder.clone()),
+            lease: configuration.lease.clone(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Fixed {
             ("socket", self.socket.display().to_string(), after.socket.display().to_string()),
             ("listen", text(self.listen), text(after.listen)),
             ("policies.folder", path(&self.policies), path(&after.policies)),
+            ("lease", self.lease.to_string(), after.lease.to_string()),
         ];
         let changed = table.into_iter().filter(|(_, before, after)| before != after);
         changed.map(|(field, before, after)| format!("{field} {before} -> {after}")).collect()

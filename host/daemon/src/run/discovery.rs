@@ -56,6 +56,13 @@ impl Own {
     }
 }
 
+impl Own {
+    /// Whether this process knows the pod it runs in.
+    pub fn is_pod(&self) -> bool {
+        self.pod.is_some()
+    }
+}
+
 impl Daemon {
     /// Begins to watch a namespace.
     pub(super) fn watch(&mut self, namespace: &str) {

@@ -4,6 +4,7 @@ use aviary_cluster::{ServiceKey, WriteError, Written};
 use aviary_core::{
     answer::answered,
     command::{Command, commanded},
+    lease::Lease,
     plan::{Note, Plan, Question, Service, plan},
     record::{Phase, Record},
     spec::Spec,
@@ -41,6 +42,7 @@ impl Daemon {
 
     fn go_on(&mut self, key: &ServiceKey) {
         self.follow(key);
+        let Some(lease) = self.leasing.lease() else { return self.hold_back(key) };
         let may_adopt = self.places.is_free();
         let Some(cared) = self.services.get_mut(key) else { return };
         if cared.busy || !self.index.is_listed(&key.namespace) {
@@ -51,17 +53,22 @@ impl Daemon {
         }
         let now = self.clock.now();
         cared.wake = cared.held_until(key, &self.index, now);
+        if let Some(theirs) = cared.record().and_then(|record| record.lease.as_ref())
+            && theirs.name == lease.name
+        {
+            self.leasing.tenure.meet(theirs.epoch);
+        }
         if let (None, Some(unsure)) = (cared.wake, &cared.unsure) {
             let unsure = unsure.clone();
             return self.read_back(key, unsure);
         }
-        if cared.wake.is_some() || self.answered(key) || self.commanded(key) {
+        if cared.wake.is_some() || self.answered(key, &lease) || self.commanded(key, &lease) {
             return;
         }
         // Its specs are parsed for it: only where there is something to plan.
         let (Some(view), Some(cared)) = (self.index.view(key), self.services.get_mut(key)) else { return };
         let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
-        let service = Service { namespace, name, view: &view, record: &cared.state, may_adopt, lease: &self.lease };
+        let service = Service { namespace, name, view: &view, record: &cared.state, may_adopt, lease: &lease };
         let plan = plan(&service, &cared.settings, now);
         cared.wake = plan.wake_at;
         stand(key, cared, &plan);
@@ -90,11 +97,11 @@ impl Daemon {
     }
 
     /// Applies an answer that has come back; whether that changed anything.
-    fn answered(&mut self, key: &ServiceKey) -> bool {
+    fn answered(&mut self, key: &ServiceKey, lease: &Lease) -> bool {
         let Some(cared) = self.services.get_mut(key) else { return false };
         while let Some(answer) = cared.answers.pop_front() {
             let now = self.clock.now();
-            let changed = cared.record().and_then(|record| answered(record, &cared.settings, answer, &self.lease, now));
+            let changed = cared.record().and_then(|record| answered(record, &cared.settings, answer, lease, now));
             if let Some((record, notes)) = changed {
                 self.save(key, record, notes, None);
                 return true;
@@ -104,7 +111,7 @@ impl Daemon {
     }
 
     /// Carries out an operator's word; whether that changed anything.
-    fn commanded(&mut self, key: &ServiceKey) -> bool {
+    fn commanded(&mut self, key: &ServiceKey, lease: &Lease) -> bool {
         let Some(cared) = self.services.get_mut(key) else { return false };
         while let Some(waiting) = cared.commands.pop_front() {
             let outcome = match cared.record() {
@@ -113,7 +120,7 @@ impl Daemon {
                     self.readopt(key, waiting);
                     return true;
                 }
-                Some(record) => commanded(record, waiting.command, &self.lease, self.clock.now()),
+                Some(record) => commanded(record, waiting.command, lease, self.clock.now()),
             };
             match outcome {
                 Ok((record, note)) => {

@@ -1,6 +1,8 @@
 //! Effects that run beside the daemon's task, and how they come back to it.
 
-use aviary_cluster::{RecordObject, ServiceKey, WriteError, Written, perform, read_back, read_record, save_record};
+use aviary_cluster::{
+    RecordObject, ServiceKey, WriteError, Written, delete_record, perform, read_back, read_record, save_record,
+};
 use aviary_core::{
     answer::Answer,
     plan::{Note, Question},
@@ -50,10 +52,10 @@ impl Daemon {
         self.places.set(key, cared.is_adopting());
         let (client, version, key, effects) =
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
-        let turn = self.writing.clone();
+        let (turn, tenure) = (self.writing.clone(), self.leasing.tenure.clone());
         tokio::spawn(async move {
             let _turn = turn.acquire().await;
-            let result = save_record(&client, &key, record.text(), version.as_deref()).await;
+            let result = tenure.within(save_record(&client, &key, record.text(), version.as_deref())).await;
             let _ = effects.send(Box::new(Done::Saved { key, record, notes, asked_by, result })).await;
         });
     }
@@ -63,10 +65,10 @@ impl Daemon {
         cared.busy = true;
         let (client, version, key, effects) =
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
-        let turn = self.writing.clone();
+        let (turn, tenure) = (self.writing.clone(), self.leasing.tenure.clone());
         tokio::spawn(async move {
             let _turn = turn.acquire().await;
-            let result = perform(&client, &key, &write, version.as_deref()).await;
+            let result = tenure.within(perform(&client, &key, &write, version.as_deref())).await;
             let _ = effects.send(Box::new(Done::Acted { key, write, reason, result })).await;
         });
     }
@@ -103,10 +105,10 @@ impl Daemon {
         cared.busy = true;
         let (client, version, key, effects) =
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
-        let turn = self.writing.clone();
+        let (turn, tenure) = (self.writing.clone(), self.leasing.tenure.clone());
         tokio::spawn(async move {
             let _turn = turn.acquire().await;
-            let result = aviary_cluster::delete_record(&client, &key, version.as_deref()).await;
+            let result = tenure.within(delete_record(&client, &key, version.as_deref())).await;
             let _ = effects.send(Box::new(Done::Readopted { key, asked_by, result })).await;
         });
     }

@@ -7,6 +7,7 @@ mod configured;
 mod discovery;
 mod drive;
 mod effects;
+mod leasing;
 mod notices;
 mod places;
 mod policies;
@@ -20,15 +21,18 @@ use std::{
 };
 
 use anyhow::Result;
-use aviary_cluster::{Client, ClusterInput, Index, ServiceKey};
-use aviary_core::{lease::Lease, time::Timestamp};
+use aviary_cluster::{Client, ClusterInput, Index, ServiceKey, Tenure};
+use aviary_core::time::Timestamp;
 use serde_json::Value;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
 
-use self::{alarms::Alarms, cared::Cared, discovery::LEFT_BEHIND, effects::Done, places::Places, reading::Reading};
+use self::{
+    alarms::Alarms, cared::Cared, discovery::LEFT_BEHIND, effects::Done, leasing::Leasing, places::Places,
+    reading::Reading,
+};
 use crate::{
     clock::Clock,
     configuration::Configuration,
@@ -55,6 +59,8 @@ enum Input {
     Read(Box<Reading>),
     /// What the policy folder brought.
     Policies(Vec<aviary_policy::Notice>),
+    /// The lease stands otherwise, or was renewed.
+    Lease,
     /// A time that was waited for.
     Tick,
     /// Time to end.
@@ -65,8 +71,7 @@ enum Input {
 pub struct Daemon {
     clock: Clock,
     client: Client,
-    /// What it acts under.
-    lease: Lease,
+    leasing: Leasing,
     judges: Judges,
     index: Index,
     configuration: Arc<Configuration>,
@@ -96,6 +101,7 @@ struct Inputs {
     asked: mpsc::Receiver<Asked>,
     policies: mpsc::Receiver<Vec<aviary_policy::Notice>>,
     read: mpsc::Receiver<Reading>,
+    lease: Tenure,
     stop: watch::Receiver<bool>,
 }
 
@@ -111,6 +117,7 @@ impl Inputs {
         tokio::select! {
             biased;
             _ = self.stop.changed() => Input::Stop,
+            () = self.lease.changed() => Input::Lease,
             Some(done) = self.done.recv() => Input::Done(done),
             Some(input) = self.cluster.recv() => Input::Cluster(Box::new(input)),
             Some(asked) = self.asked.recv() => Input::Asked(asked),
@@ -123,15 +130,20 @@ impl Inputs {
 
 impl Daemon {
     async fn run(mut self, mut inputs: Inputs) -> Result<()> {
+        self.lease_changed(&mut inputs);
         loop {
             let wake = self.next_wake();
             match inputs.next(wake).await {
-                Input::Stop => return Ok(()),
+                Input::Stop => {
+                    self.finish(&mut inputs).await;
+                    return Ok(());
+                }
                 Input::Cluster(input) => self.cluster(*input),
                 Input::Done(done) => self.done(*done),
                 Input::Asked(asked) => self.asked(asked),
                 Input::Policies(notices) => self.policies_changed(notices),
                 Input::Read(reading) => self.read(*reading),
+                Input::Lease => self.lease_changed(&mut inputs),
                 Input::Tick => self.tick(),
             }
             self.fill_places();
@@ -189,11 +201,13 @@ impl Daemon {
     }
 
     fn tell_readiness(&self) {
-        let not_ready: Vec<String> =
-            self.watches.keys().flat_map(|namespace| self.index.not_ready(namespace)).collect();
+        let lease = self.leasing.not_ready().into_iter();
+        let watches = self.watches.keys().flat_map(|namespace| self.index.not_ready(namespace));
+        let not_ready: Vec<String> = lease.chain(watches).collect();
         self.judges.telemetry.own.ready(not_ready.is_empty());
-        let remark = self.configured.refused().map(|faults| format!("the configuration file is refused: {faults}"));
-        self.readiness.send_replace(Readiness { not_ready, remark });
+        let refused = self.configured.refused().map(|faults| format!("the configuration file is refused: {faults}"));
+        let remarks = self.leasing.remark().into_iter().chain(refused).collect();
+        self.readiness.send_replace(Readiness { not_ready, remarks });
     }
 
     fn asked(&mut self, asked: Asked) {
@@ -202,7 +216,7 @@ impl Daemon {
             let _ = asked.answer.send(self.status(named));
             return;
         }
-        match self.find(named) {
+        match self.not_here().map_or_else(|| self.find(named), Err) {
             Ok(key) => self.command(&key, asked),
             Err(error) => _ = asked.answer.send(Err(error)),
         }
@@ -217,6 +231,7 @@ impl Daemon {
         let left: Vec<String> = self.left_behind.iter().map(|key| format!("{key}: {LEFT_BEHIND}")).collect();
         whole["left_behind"] = left.into();
         whole["daemon"]["configuration"] = self.configured.status();
+        whole["daemon"]["lease"] = self.leasing.status();
         Ok(whole)
     }
 

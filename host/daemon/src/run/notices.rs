@@ -21,8 +21,11 @@ impl Daemon {
         }
     }
 
-    /// Events are told as well as can be: a lost one is in the log.
+    /// Events are told as well as can be, by who has the lease: a lost one is in the log.
     pub(super) fn announce(&self, key: &ServiceKey, note: &Note) {
+        if self.leasing.lease().is_none() {
+            return;
+        }
         let recorded = || self.services.get(key).and_then(|cared| cared.record()).map(|record| &record.uid);
         let Some(uid) = self.index.deployment(key).map(|deployment| &deployment.uid).or_else(recorded).cloned() else {
             return;

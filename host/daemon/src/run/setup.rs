@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Result;
-use aviary_cluster::{Client, ServiceKey, connect};
-use aviary_core::lease::Lease;
+use aviary_cluster::{Client, LeaseSettings, ServiceKey, Tenure, compete, connect};
 use aviary_policy::Notice;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -19,19 +18,23 @@ use super::{
     cared::Cared,
     configured::{Configured, Fixed},
     discovery::Own,
+    leasing::Leasing,
     places::Places,
     policies::{self, load_policies},
     reading::{self, Good, Reader, Reading},
 };
 use crate::{
     clock::Clock,
-    configuration::Configuration,
+    configuration::{Configuration, LeaseChoice},
     control::server::{Asked, Socket},
     health::{self, Readiness},
+    identity::{self, Identity},
     judging::{Judges, Lanes},
     telemetry::Telemetry,
 };
 
+/// How many inputs of the watches may wait.
+pub(super) const CLUSTER_INPUTS: usize = 1024;
 /// How many events are written at once.
 const EVENTS_AT_ONCE: usize = 8;
 /// How many records and Deployments are written at the same time.
@@ -64,6 +67,8 @@ pub struct Parts {
     pub configuration: Arc<Configuration>,
     /// Aviary's own Deployment.
     pub own: Own,
+    /// Its part in the lease under which one daemon acts.
+    pub tenure: Tenure,
 }
 
 /// The ends at which a daemon is spoken to; it ends when `stop` says so, or is dropped.
@@ -100,6 +105,7 @@ pub async fn run(options: Options) -> Result<()> {
     let Good { configuration, prometheus, digest } = reader.good();
     let fixed = Fixed::of(&options, &configuration);
     let socket = Socket::bind(&fixed.socket)?;
+    let identity = Identity::of(&fixed.socket, &identity::host())?;
     let client = connect(env!("CARGO_PKG_VERSION"), telemetry.clone()).await?;
     info!(services = configuration.entries.len(), version = env!("CARGO_PKG_VERSION"), "aviary runs");
     telemetry.judging.refuses(policies.problems().len());
@@ -107,7 +113,8 @@ pub async fn run(options: Options) -> Result<()> {
     let judges = Judges { clock, policies: policies.clone(), lanes, prometheus, telemetry: telemetry.clone() };
     let configured = Configured::new(options, fixed.clone(), digest, clock.now());
     let own = Own::of_environment();
-    let (daemon, ends) = assemble(Parts { clock, client, judges, configured, configuration, own });
+    let (tenure, competition) = compete(&client, lease_settings(&fixed.lease, &client, &identity));
+    let (daemon, ends) = assemble(Parts { clock, client, judges, configured, configuration, own, tenure });
     let mut tasks = JoinSet::new();
     tasks.spawn(socket.serve(ends.asked));
     if let Some(address) = fixed.listen {
@@ -117,26 +124,27 @@ pub async fn run(options: Options) -> Result<()> {
     let _folder_watcher = fixed.policies.map(|folder| policies::follow(folder, policies, ends.policies)).transpose()?;
     stop_at_signals(ends.stop)?;
     daemon.run().await?;
+    competition.give_back().await;
     info!("aviary stops; what it cares for serves on");
     Ok(())
 }
 
-/// Puts a daemon together; it watches, and does the rest when it is run.
+/// Puts a daemon together; it does nothing before it is run.
 pub fn assemble(parts: Parts) -> (Assembled, Ends) {
-    let Parts { clock, client, judges, configured, configuration, own } = parts;
-    let (cluster_sender, cluster) = mpsc::channel(1024);
+    let Parts { clock, client, judges, configured, configuration, own, tenure } = parts;
+    let (cluster_sender, cluster) = mpsc::channel(CLUSTER_INPUTS);
     let (effects, done) = mpsc::channel(1024);
     let (asked_sender, asked) = mpsc::channel(16);
     let (notices_sender, policies) = mpsc::channel(16);
     let (read_sender, read) = mpsc::channel(1);
-    let not_ready = vec!["the watches have not started yet".to_owned()];
-    let (readiness, told) = watch::channel(Readiness { not_ready, remark: None });
+    let not_ready = vec!["the lease has not been read yet".to_owned()];
+    let (readiness, told) = watch::channel(Readiness { not_ready, remarks: Vec::new() });
     let (stop_sender, stop) = watch::channel(false);
-    let (services, namespaces) = (cared(&configuration, &judges.telemetry), configuration.namespaces());
-    let mut daemon = Daemon {
+    let services = cared(&configuration, &judges.telemetry);
+    let daemon = Daemon {
         clock,
         client,
-        lease: Lease { name: "aviary".to_owned(), epoch: 0 },
+        leasing: Leasing::new(tenure.clone()),
         judges,
         index: Default::default(),
         configured,
@@ -155,8 +163,7 @@ pub fn assemble(parts: Parts) -> (Assembled, Ends) {
         left_behind: Default::default(),
         readiness,
     };
-    namespaces.iter().for_each(|namespace| daemon.watch(namespace));
-    let inputs = Inputs { cluster, done, asked, policies, read, stop };
+    let inputs = Inputs { cluster, done, asked, policies, read, lease: tenure, stop };
     let ends =
         Ends { asked: asked_sender, policies: notices_sender, read: read_sender, readiness: told, stop: stop_sender };
     (Assembled { daemon, inputs }, ends)
@@ -170,6 +177,13 @@ impl Assembled {
     pub async fn run(self) -> Result<()> {
         self.daemon.run(self.inputs).await
     }
+}
+
+/// The Lease is where the pod is, or where the kubeconfig's context is, unless the configuration says otherwise.
+fn lease_settings(choice: &LeaseChoice, client: &Client, identity: &Identity) -> LeaseSettings {
+    let namespace = choice.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+    let (name, duration) = (choice.name.clone(), choice.duration);
+    LeaseSettings { namespace, name, identity: identity.name.clone(), duration }
 }
 
 fn cared(configuration: &Configuration, telemetry: &Arc<Telemetry>) -> BTreeMap<ServiceKey, Cared> {

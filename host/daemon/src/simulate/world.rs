@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use aviary_cluster::connect_to;
+use aviary_cluster::{Tenure, connect_to};
 use aviary_core::{
     judge::Track,
     time::{Timestamp, humane},
@@ -137,6 +137,7 @@ impl Trial {
             configured: Configured::new(options, fixed, String::new(), clock.now()),
             configuration: Arc::clone(&self.configuration),
             own: Own::default(),
+            tenure: Tenure::alone("simulation/aviary"),
         });
         tasks.spawn(async move {
             if let Err(error) = daemon.run().await {

@@ -25,11 +25,13 @@ pub struct Own {
     ready: Gauge,
     reloads: Family<OutcomeLabels, Counter>,
     refused: Gauge,
+    lease_held: Gauge,
 }
 
 impl Own {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let own = Self { ready: Gauge::default(), reloads: Family::default(), refused: Gauge::default() };
+        let (ready, refused, lease_held) = Default::default();
+        let own = Self { ready, reloads: Family::default(), refused, lease_held };
         for outcome in [APPLIED, REFUSED] {
             drop(own.reloads.get_or_create(&OutcomeLabels { outcome }));
         }
@@ -40,6 +42,11 @@ impl Own {
             "ready",
             "1 when every watch works and no right is missing, as /readyz says",
             own.ready.clone(),
+        );
+        registry.register(
+            "lease_held",
+            "1 while this daemon holds the lease and acts; over all daemons the sum is 1",
+            own.lease_held.clone(),
         );
         registry.register(
             "configuration_reloads",
@@ -59,6 +66,11 @@ impl Own {
         let outcome = if in_force { APPLIED } else { REFUSED };
         self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
         self.refused.set((!in_force).into());
+    }
+
+    /// Whether the daemon holds the lease.
+    pub fn holds_lease(&self, held: bool) {
+        self.lease_held.set(held.into());
     }
 
     /// Whether the daemon is ready.

@@ -47,6 +47,12 @@ impl Tracked {
         self.shown = Some(after);
     }
 
+    /// Another daemon acts for the service, and has its numbers.
+    pub fn stands_elsewhere(&mut self) {
+        self.telemetry.services.show(&self.key, self.shown.take().as_ref(), None);
+        (self.since, self.seen) = (None, None);
+    }
+
     /// The record was stored, in place of `before`; at an operator's word or not.
     pub fn stored(&mut self, before: Option<&Record>, after: &Record, by_operator: bool, now: Timestamp) {
         self.count_ending(before, after);

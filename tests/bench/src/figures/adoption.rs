@@ -61,15 +61,15 @@ pub async fn with_80(stage: &Stage, wanted: &Measured, report: &mut Report) -> R
         report.add(idle::measure(Figure::Idle80, "80 services", stage, &daemon).await?);
     }
     if wanted.has(Figure::Start) {
-        report.add(starts(stage, &mut daemon).await?);
+        report.add(starts(&mut daemon).await?);
     }
     Ok(())
 }
 
-async fn starts(stage: &Stage, daemon: &mut Daemon) -> Result<Vec<Row>> {
+async fn starts(daemon: &mut Daemon) -> Result<Vec<Row>> {
     let mut times = Vec::new();
     for _ in 0..STARTS {
-        daemon.restart(stage)?;
+        daemon.restart()?;
         times.push(daemon.ready()?);
     }
     times.sort();

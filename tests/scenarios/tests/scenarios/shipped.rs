@@ -66,6 +66,8 @@ fn shipped_example_is_accepted_restricted_and_has_rights_where_it_should() {
         assert!(may(account, "patch", "deployments.apps", namespace), "in {namespace}");
         assert!(!may(account, "get", "secrets", namespace), "in {namespace}");
     }
+    assert!(may(account, "update", "leases/aviary", "aviary") && may(account, "create", "leases", "aviary"));
+    assert!(!may(account, "update", "leases/other", "aviary") && !may(account, "update", "leases/aviary", "shop"));
     assert!(!may(account, "list", "pods", "default"));
     assert!(!may(account, "list", "pods", "aviary"));
 }
@@ -76,5 +78,5 @@ fn shipped_base_goes_into_any_namespace() {
     assert!(!text.lines().any(|line| line.starts_with("  namespace:")), "{text}");
     let objects = objects(&text);
     let kinds: Vec<_> = objects.iter().filter_map(|object| object["kind"].as_str()).collect();
-    assert_eq!(kinds, ["ServiceAccount", "ConfigMap", "ConfigMap", "Deployment"]);
+    assert_eq!(kinds, ["ServiceAccount", "Role", "RoleBinding", "ConfigMap", "ConfigMap", "Deployment"]);
 }

@@ -12,7 +12,7 @@ fn seconds(count: u64) -> Duration {
 
 fn lease(version: u64, holder: &str, renewed: u64, epoch: u64) -> Seen {
     let holder = (!holder.is_empty()).then(|| holder.to_owned());
-    Seen { version, holder, renewed: renewed.to_string(), epoch, duration: DURATION }
+    Seen { uid: "uid".to_owned(), version, holder, renewed: renewed.to_string(), epoch, duration: DURATION }
 }
 
 fn election() -> Election {

@@ -33,7 +33,7 @@ fn unknown_fields_are_said_with_the_nearest_known_one() {
         ),
         (
             "xyz: 1",
-            r#"1:1: xyz: unknown field "xyz": known here are prometheus, policies, listen, socket, defaults, groups, services"#,
+            r#"1:1: xyz: unknown field "xyz": known here are prometheus, policies, listen, socket, lease, defaults, groups, services"#,
         ),
     ]);
 }
@@ -95,6 +95,13 @@ fn wrong_types_and_units_are_said_with_an_example() {
             "1:52: defaults.classifier.parameters.a: is a number that JSON cannot hold: choose a finite one of at most 64 bits",
         ),
         ("socket: 5", "1:9: socket: is a number, not a text: put it in quotes"),
+        ("lease: { duration: 4s }", "1:20: lease.duration: cannot be: choose whole seconds from 5s to 5m"),
+        ("lease: { duration: 5500ms }", "1:20: lease.duration: cannot be: choose whole seconds from 5s to 5m"),
+        (
+            "lease: { name: Aviary }",
+            "1:16: lease.name: \"Aviary\" is not a name in kubernetes: use up to 253 lowercase letters, digits and dashes, with \
+             a letter or digit at both ends",
+        ),
         ("socket: ''", "1:9: socket: is empty: write a text, or leave the field out"),
         (
             "listen: localhost",

@@ -118,7 +118,7 @@ fn a_field_without_a_value_is_as_good_as_none() {
         "metrics",
     ];
     let text = format!(
-        "prometheus:\npolicies: {{folder: }}\nlisten:\nsocket:\ndefaults:\n{0}groups:\n  g:\nservices:\n  - name: a\n    \
+        "prometheus:\npolicies: {{folder: }}\nlisten:\nsocket:\nlease: {{namespace: , name: , duration: }}\ndefaults:\n{0}groups:\n  g:\nservices:\n  - name: a\n    \
          namespace: b\n    group: g\n{0}    selector:\n",
         nothing(&settings)
     );

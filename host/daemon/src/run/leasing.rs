@@ -1,0 +1,204 @@
+//! The lease in the daemon's loop: who holds it acts; everybody else watches, answers what is asked of it, and changes nothing.
+
+use aviary_cluster::{ClusterInput, LeaseState, ServiceKey, Tenure};
+use aviary_core::lease::Lease;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::{Daemon, Inputs, setup::CLUSTER_INPUTS};
+use crate::status::Standing;
+
+/// What the loop knows of the lease.
+pub struct Leasing {
+    pub tenure: Tenure,
+    /// The epoch under which it acts.
+    epoch: Option<u64>,
+    /// Who holds it, if it is another daemon.
+    holder: Option<String>,
+    /// What does not work.
+    trouble: Option<String>,
+    /// Whether the watches were begun.
+    watches: bool,
+    /// Whether something waits for a renewal that is late.
+    held_back: bool,
+    /// The daemon ends: nothing begins any more.
+    pub stopping: bool,
+}
+
+impl Leasing {
+    pub fn new(tenure: Tenure) -> Self {
+        Self { tenure, epoch: None, holder: None, trouble: None, watches: false, held_back: false, stopping: false }
+    }
+
+    /// What this daemon acts under, if something may begin now.
+    pub fn lease(&self) -> Option<Lease> {
+        self.tenure.lease().filter(|lease| Some(lease.epoch) == self.epoch && !self.stopping)
+    }
+
+    /// Why nothing is begun.
+    fn why(&self) -> String {
+        let name = self.tenure.name();
+        let trouble = self.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+        match (&self.holder, self.epoch) {
+            _ if self.stopping => "the daemon is stopping".to_owned(),
+            (Some(holder), _) => format!("{holder} holds the lease {name} and acts; this daemon stands by"),
+            (None, Some(_)) => format!("the lease {name} was not renewed in time{trouble}"),
+            (None, None) => format!("nobody is known to hold the lease {name}{trouble}"),
+        }
+    }
+
+    /// What keeps `/readyz` from saying ready: who stands by is ready, who cannot know is not.
+    pub fn not_ready(&self) -> Option<String> {
+        let name = self.tenure.name();
+        match (&self.trouble, &self.holder, self.epoch) {
+            (Some(trouble), ..) => Some(format!("the lease {name}: {trouble}")),
+            (None, None, None) => Some(format!("nobody is known to hold the lease {name} yet")),
+            _ => None,
+        }
+    }
+
+    /// What `/readyz` says besides.
+    pub fn remark(&self) -> Option<String> {
+        self.holder.as_ref().map(|_| self.why())
+    }
+
+    /// For the status.
+    pub fn status(&self) -> Value {
+        let state = match (self.epoch, &self.holder) {
+            (Some(_), _) => "held",
+            (None, Some(_)) => "standby",
+            (None, None) => "unknown",
+        };
+        json!({
+            "name": self.tenure.name(),
+            "state": state,
+            "epoch": self.epoch,
+            "holder": self.holder,
+            "trouble": self.trouble,
+        })
+    }
+}
+
+impl Daemon {
+    /// Takes in how things stand with the lease.
+    pub(super) fn lease_changed(&mut self, inputs: &mut Inputs) {
+        let standing = self.leasing.tenure.standing();
+        let (epoch, holder) = match standing.state {
+            LeaseState::Held { epoch, .. } => (Some(epoch), None),
+            LeaseState::Standby(holder) => (None, Some(holder)),
+            LeaseState::Unknown => (None, None),
+        };
+        if standing.trouble != self.leasing.trouble {
+            match &standing.trouble {
+                Some(trouble) => warn!(lease = self.leasing.tenure.name(), %trouble, "the lease does not work"),
+                None => info!(lease = self.leasing.tenure.name(), "the lease works again"),
+            }
+        }
+        self.leasing.trouble = standing.trouble;
+        if (epoch, &holder) == (self.leasing.epoch, &self.leasing.holder) {
+            self.renewed();
+        } else {
+            self.changed_hands(epoch, holder, inputs);
+        }
+        if !self.leasing.watches && (self.leasing.holder.is_some() || self.leasing.trouble.is_some()) {
+            self.watch_all();
+        }
+        self.tell_readiness();
+    }
+
+    /// What waited for it goes on.
+    fn renewed(&mut self) {
+        if self.leasing.lease().is_some() && std::mem::take(&mut self.leasing.held_back) {
+            self.drive_all();
+        }
+    }
+
+    fn changed_hands(&mut self, epoch: Option<u64>, holder: Option<String>, inputs: &mut Inputs) {
+        let lease = self.leasing.tenure.name().to_owned();
+        let before = std::mem::replace(&mut self.leasing.epoch, epoch);
+        self.leasing.holder = holder;
+        self.judges.telemetry.own.holds_lease(epoch.is_some());
+        match (epoch, &self.leasing.holder) {
+            (Some(epoch), _) => info!(%lease, epoch, "this daemon holds the lease and acts"),
+            (None, Some(holder)) => info!(%lease, %holder, "another daemon holds the lease; this one stands by"),
+            (None, None) => warn!(%lease, "nobody is known to hold the lease"),
+        }
+        if epoch.is_some() {
+            inputs.cluster = self.watch_anew();
+        } else if before.is_some() {
+            self.stand_down();
+        }
+        self.drive_all();
+    }
+
+    /// What the daemon before has done is seen for certain only in lists that are asked for from now on.
+    fn watch_anew(&mut self) -> mpsc::Receiver<ClusterInput> {
+        let (sender, receiver) = mpsc::channel(CLUSTER_INPUTS);
+        self.cluster = sender;
+        for namespace in self.configuration.namespaces() {
+            self.index.doubt(&namespace);
+        }
+        self.services.values_mut().for_each(|cared| cared.expecting = None);
+        self.watch_all();
+        receiver
+    }
+
+    fn watch_all(&mut self) {
+        self.leasing.watches = true;
+        for namespace in self.configuration.namespaces() {
+            self.watch(&namespace);
+        }
+    }
+
+    /// What was begun comes to its end by itself; what waits is given up.
+    fn stand_down(&mut self) {
+        let why = self.leasing.why();
+        for (key, cared) in &mut self.services {
+            cared.stand_down(&format!("{key}: not done: {why}"));
+        }
+    }
+
+    fn drive_all(&mut self) {
+        let services: Vec<ServiceKey> = self.services.keys().cloned().collect();
+        services.iter().for_each(|key| self.drive(key));
+    }
+
+    /// A service for which nothing may begin now.
+    pub(super) fn hold_back(&mut self, key: &ServiceKey) {
+        self.leasing.held_back = true;
+        let reason = self.leasing.why();
+        let acts_elsewhere = self.leasing.epoch.is_none();
+        if let Some(cared) = self.services.get_mut(key) {
+            cared.wake = None;
+            cared.standing = Standing { reason, problems: Vec::new() };
+            if acts_elsewhere {
+                cared.tracked.stands_elsewhere();
+            }
+        }
+    }
+
+    /// Why an operator's word cannot be carried out here, and where it can.
+    pub(super) fn not_here(&self) -> Option<String> {
+        let holder = self.leasing.holder.as_ref()?;
+        let host = holder.rsplit_once('_').map_or(holder.as_str(), |(host, _)| host);
+        let (namespace, _) = self.leasing.tenure.name().split_once('/').unwrap_or_default();
+        let ask = match self.own.is_pod() {
+            true => format!("kubectl --namespace {namespace} exec {host} -- aviary ..."),
+            false => format!("on {host}"),
+        };
+        Some(format!("{}; say it there: {ask}", self.leasing.why()))
+    }
+
+    /// Waits until what is under way has come to its end; nothing begins any more.
+    pub(super) async fn finish(&mut self, inputs: &mut Inputs) {
+        self.leasing.stopping = true;
+        self.stand_down();
+        while self.services.values().any(|cared| cared.busy) {
+            match inputs.done.recv().await {
+                Some(done) => self.done(*done),
+                None => return,
+            }
+        }
+    }
+}
