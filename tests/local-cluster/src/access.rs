@@ -1,7 +1,7 @@
 //! What is done with a running cluster through kubectl: anything, and granting rights.
 
-use std::io::Write;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
