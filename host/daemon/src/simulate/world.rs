@@ -168,7 +168,10 @@ impl Stage<'_> {
             }
             self.look().await;
         }
-        tokio::time::sleep(SETTLES).await;
+        let until = self.clock.now().plus(SETTLES);
+        while self.clock.now() < until {
+            self.look().await;
+        }
         Ok(())
     }
 

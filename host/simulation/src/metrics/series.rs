@@ -10,8 +10,8 @@ use super::{Chance, Level};
 const BEYOND: f64 = 16.0;
 /// From one bound to the next.
 const FACTOR: f64 = 1.25;
-/// The most bounds; further values have coarser ones.
-const MOST_BOUNDS: f64 = 100.0;
+/// About the most bounds; values that lie further apart have coarser ones.
+const MOST_BOUNDS: u16 = 100;
 /// The quantile that is judged unless the metric says otherwise: that of the policy `threshold`.
 const QUANTILE: f64 = 0.95;
 
@@ -41,7 +41,7 @@ impl Metric {
         let (kind, pods) = (settings.kind, BTreeMap::new());
         let quantile = settings.parameters["quantile"].as_f64().unwrap_or(QUANTILE);
         let bounds = match kind {
-            MetricKind::HistogramBucket => bounds(values.filter(|value| *value > 0.0)),
+            MetricKind::HistogramBucket => bounds(values.filter(|value| *value > 0.0 && value.is_finite())),
             _ => vec![f64::INFINITY],
         };
         Self { kind, quantile, bounds, pods }
@@ -124,9 +124,11 @@ impl Shown {
 fn bounds(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let (least, most) = values.fold((f64::INFINITY, 0.0), |(least, most), value| (value.min(least), value.max(most)));
     let (first, last) = if least <= most { (least / BEYOND, most * BEYOND) } else { (1.0 / BEYOND, BEYOND) };
-    let factor = (last / first).powf(1.0 / MOST_BOUNDS).max(FACTOR);
+    let factor = (last / first).powf(1.0 / f64::from(MOST_BOUNDS)).max(FACTOR);
     let finite = std::iter::successors(Some(first), |bound| Some(bound * factor));
-    finite.take_while(|bound| *bound <= last * factor).chain([f64::INFINITY]).collect()
+    // Counted as well: of values without bounds each is as good as the last.
+    let finite = finite.take_while(|bound| *bound <= last * factor && bound.is_finite());
+    finite.take(2 * usize::from(MOST_BOUNDS)).chain([f64::INFINITY]).collect()
 }
 
 /// The mean of exponentially distributed times whose quantile is `value`.

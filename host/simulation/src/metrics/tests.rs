@@ -182,3 +182,23 @@ fn what_is_not_well_with_prometheus_shows_as_what_it_is() {
         assert_eq!((samples.len(), nans), (seen, nan), "{fault:?}");
     }
 }
+
+#[test]
+fn bounds_lie_around_all_values_and_have_an_end() {
+    let bounds = |values: &[f64]| {
+        let levels: Vec<BTreeMap<String, Level>> =
+            values.iter().map(|value| [("latency".to_owned(), level(*value))].into()).collect();
+        let metric = settings("latency", MetricKind::HistogramBucket);
+        let levels: Vec<&BTreeMap<String, Level>> = levels.iter().collect();
+        Scraper::new(conditions(), &[metric], &levels, Chance::of(1)).metrics["latency"].bounds.clone()
+    };
+    for values in
+        [&[0.3][..], &[0.001, 500.0], &[1e-9, 1e9], &[0.0], &[], &[1e-300, 1e300], &[f64::INFINITY], &[f64::NAN]]
+    {
+        let bounds = bounds(values);
+        assert!((2..=201).contains(&bounds.len()), "{values:?}: {}", bounds.len());
+        assert!(bounds.windows(2).all(|pair| pair[0] < pair[1]) && bounds.last() == Some(&f64::INFINITY), "{values:?}");
+        let within = |value: &f64| bounds[0] < *value && *value < bounds[bounds.len() - 2];
+        assert!(values.iter().filter(|value| (1e-12..1e12).contains(*value)).all(within), "{values:?}: {bounds:?}");
+    }
+}
