@@ -20,7 +20,7 @@ use tempfile::TempDir;
 const AVIARY: &str = env!("CARGO_BIN_EXE_aviary");
 /// As a shell has it for what Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
-const ENDS_WITHIN: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A demo that runs, with all its files in a folder of its own.
 struct Demo {
@@ -90,6 +90,15 @@ fn processes(folder: &Path) -> Vec<String> {
     lines.filter(|line| line.contains(folder.to_str().unwrap())).collect()
 }
 
+/// Until so many processes name the folder of a demo; while one becomes another program it has no command line.
+fn wait_for_processes(demo: &Demo, count: usize) {
+    let deadline = Instant::now() + LIMIT;
+    while processes(demo.folder.path()).len() != count {
+        assert!(Instant::now() < deadline, "{:?}", processes(demo.folder.path()));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn status(socket: &Path) -> Value {
     let Output { stdout, stderr, .. } =
         Command::new(AVIARY).args(["status", "--output", "json", "--socket"]).arg(socket).output().unwrap();
@@ -120,11 +129,26 @@ fn three_releases_end_as_they_are_to_and_nothing_is_left() {
 }
 
 #[test]
+fn a_release_that_does_not_end_as_it_is_to_is_a_failure() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let socket = elsewhere.path().join("aviary.sock");
+    let mut demo = Demo::start(&["--socket", socket.to_str().unwrap()]);
+    demo.until("step 1 of 3");
+    let cancel = Command::new(AVIARY).args(["cancel", "orders", "--socket"]).arg(&socket).status().unwrap();
+    assert!(cancel.success());
+    demo.until("rolled back: ");
+    let (_, status) = demo.ends();
+    let fault =
+        "demo: the releases ended as rolled back, rolled back, rolled back, which is not what they were made for\n";
+    assert_eq!((status, demo.faults().as_str()), (Some(1), fault));
+}
+
+#[test]
 fn who_asks_it_to_stop_is_obeyed_and_nothing_is_left() {
     for (signal, moment) in [(Signal::SIGINT, "step 1 stands"), (Signal::SIGTERM, "started aviary run")] {
         let mut demo = Demo::start(&[]);
         demo.until(moment);
-        assert_eq!(processes(demo.folder.path()).len(), 1, "the daemon");
+        wait_for_processes(&demo, 1);
         demo.signal(signal);
         let (rest, status) = demo.ends();
         assert_eq!((status, demo.faults().as_str()), (Some(INTERRUPTED), ""));
@@ -137,11 +161,7 @@ fn who_kills_it_kills_its_daemon() {
     let mut demo = Demo::start(&[]);
     demo.until("adopting");
     demo.signal(Signal::SIGKILL);
-    let deadline = Instant::now() + ENDS_WITHIN;
-    while !processes(demo.folder.path()).is_empty() {
-        assert!(Instant::now() < deadline, "the daemon is left");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for_processes(&demo, 0);
 }
 
 #[test]

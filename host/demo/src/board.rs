@@ -1,8 +1,10 @@
 //! The board: how the service stands at this moment.
 
-use crate::stage::REPLICAS;
-use crate::status::{Check, Rollout, Service, Track};
-use crate::text::{Line, Style};
+use crate::{
+    stage::REPLICAS,
+    status::{Check, Rollout, Service, Track},
+    text::{Line, Style},
+};
 
 const NAME_WIDTH: usize = 11;
 /// As many squares as the service can have pods, with its surge.

@@ -15,6 +15,7 @@ mod summary;
 mod text;
 mod told;
 
+pub use aviary_core::record::Ending;
 pub use daemon::Daemon;
 pub use performance::perform;
 pub use stage::{Act, CONTAINER, NAMESPACE, REPLICAS, SERVICE, Script, Stage, manifest};

@@ -1,17 +1,21 @@
 //! Somebody who watches the pods through the API server, so that the demo's figures are not Aviary's own word.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use futures::{TryStreamExt as _, pin_mut};
 use k8s_openapi::api::core::v1::Pod;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, Config, ResourceExt as _};
+use kube::{
+    Api, Client, Config, ResourceExt as _,
+    config::{KubeConfigOptions, Kubeconfig},
+    runtime::watcher::{self, Event, watcher},
+};
 
 /// The label by which Aviary's copies are told apart.
 const TRACK: &str = "aviary.dev/track";

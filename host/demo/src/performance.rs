@@ -13,6 +13,7 @@ use crate::{
     play::Play,
     screen::Screen,
     stage::{Script, Stage},
+    status::word,
     summary::{self, Release, summary},
     text::{Line, Style},
 };
@@ -101,8 +102,8 @@ fn conclude<S>(script: &Script<S>, screen: &mut Screen, releases: &[Release], be
     let seconds = begun.elapsed().as_secs();
     screen.say(Line::default(), 0)?;
     screen.say(Line::new(format!("{seconds} s in all; no process and no file is left.")), 0)?;
-    let endings: Vec<&str> = releases.iter().map(|release| release.ending.as_str()).collect();
-    if endings != script.acts.iter().map(|act| act.ending).collect::<Vec<_>>() {
+    if !releases.iter().map(|release| release.ending).eq(script.acts.iter().map(|act| act.ending)) {
+        let endings: Vec<&str> = releases.iter().map(|release| word(release.ending)).collect();
         bail!("the releases ended as {}, which is not what they were made for", endings.join(", "));
     }
     Ok(())

@@ -11,7 +11,7 @@ use crate::{
     outsider::Outsider,
     screen::Screen,
     stage::{Act, NAMESPACE, REPLICAS, SERVICE, Script, Stage},
-    status::{Check, Service, Status, ask},
+    status::{Check, Past, Service, Status, ask},
     summary::Release,
     text::{Line, Style},
     told::{last_check, told},
@@ -111,8 +111,7 @@ impl<'a, S: Stage> Play<'a, S> {
         self.follow("the end of the rollout", |service| service.ended() > ended && service.phase == "steady")?;
         let (took, figures) = (begun.elapsed(), self.outsider.figures()?);
         let service = self.seen.service();
-        let (ending, reason) =
-            service.last().map(|past| (past.ending.clone(), past.reason.clone())).unwrap_or_default();
+        let Some(Past { ending, reason }) = service.last().cloned() else { bail!("no rollout is told to have ended") };
         Ok(Release { image: image.to_owned(), ending, reason, took, figures })
     }
 

@@ -1,8 +1,10 @@
 //! The terminal: what was said scrolls up, the board below it is redrawn in place. Without a terminal only what is
 //! said is written.
 
-use std::env;
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    env,
+    io::{IsTerminal as _, Write as _},
+};
 
 use anyhow::{Context as _, Result};
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use aviary_core::record::Ending;
 use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
@@ -77,7 +78,7 @@ pub struct Act<S> {
     /// What somebody does once the second step stands, told as it is shown.
     pub meanwhile: Option<fn(&S) -> Result<String>>,
     /// How it is to end.
-    pub ending: &'static str,
+    pub ending: Ending,
 }
 
 /// The service's Deployment.

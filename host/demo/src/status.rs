@@ -1,11 +1,14 @@
 //! What the daemon says over its control socket, as far as the demo shows it.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::time::Duration;
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::net::UnixStream,
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
+use aviary_core::record::Ending;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -112,7 +115,7 @@ pub struct Said {
 /// A rollout that ended.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Past {
-    pub ending: String,
+    pub ending: Ending,
     pub reason: String,
 }
 
@@ -127,6 +130,15 @@ pub struct Problem {
 struct Response {
     result: Option<Value>,
     error: Option<String>,
+}
+
+/// An ending, as it is shown.
+pub const fn word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Promoted => "promoted",
+        Ending::RolledBack => "rolled back",
+        Ending::Superseded => "superseded",
+    }
 }
 
 impl Status {

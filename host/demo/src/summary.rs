@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use crate::outsider::Figures;
-use crate::stage::REPLICAS;
-use crate::text::{Line, Style};
+use aviary_core::record::Ending;
+
+use crate::{
+    outsider::Figures,
+    stage::REPLICAS,
+    status::word,
+    text::{Line, Style},
+};
 
 /// One release, from the new image to its end.
 #[derive(Clone, Debug)]
 pub struct Release {
     pub image: String,
-    pub ending: String,
+    pub ending: Ending,
     pub reason: String,
     pub took: Duration,
     pub figures: Figures,
@@ -46,7 +51,7 @@ fn row(release: &Release) -> Line {
     let first = figures.first_canary.map_or_else(|| "none".to_owned(), |first| format!("{} ms", first.as_millis()));
     let cells = [
         (Style::Bold, release.image.clone()),
-        (Style::of(&release.ending), release.ending.replace('-', " ")),
+        (Style::of(word(release.ending)), word(release.ending).to_owned()),
         (Style::Plain, format!("{:.1} s", release.took.as_secs_f64())),
         (Style::Plain, format!("{} of {REPLICAS}", figures.least_available)),
         (Style::Plain, figures.most_pods.to_string()),

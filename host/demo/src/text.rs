@@ -20,7 +20,7 @@ impl Style {
     pub fn of(word: &str) -> Self {
         match word {
             "pass" | "promoted" => Self::Good,
-            "fail" | "critical" | "rolled-back" => Self::Bad,
+            "fail" | "critical" | "rolled back" => Self::Bad,
             _ => Self::Doubtful,
         }
     }

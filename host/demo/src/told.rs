@@ -1,8 +1,10 @@
 //! What is worth a line that stays: the difference between two looks at the service.
 
-use crate::board;
-use crate::status::{Check, Policy, Rollout, Service, Status};
-use crate::text::{Line, Style};
+use crate::{
+    board,
+    status::{Check, Policy, Problem, Rollout, Service, Status, word},
+    text::{Line, Style},
+};
 
 /// What happened between two looks, in words.
 pub fn told(before: &Status, after: &Status) -> Vec<Line> {
@@ -15,7 +17,7 @@ pub fn told(before: &Status, after: &Status) -> Vec<Line> {
     if after.ended() > before.ended() {
         lines.extend(after.last().map(|past| {
             Line::default()
-                .add(Style::of(&past.ending), past.ending.replace('-', " "))
+                .add(Style::of(word(past.ending)), word(past.ending))
                 .add(Style::Plain, format!(": {}", past.reason))
         }));
     }
@@ -105,7 +107,7 @@ fn phase(before: &Service, after: &Service) -> Option<Line> {
 fn problems(before: &Service, after: &Service) -> Vec<Line> {
     let known = |fault: &str| before.problems.iter().any(|problem| problem.fault == fault);
     let new = after.problems.iter().filter(|problem| !known(&problem.fault));
-    let line = |problem: &crate::status::Problem| {
+    let line = |problem: &Problem| {
         Line::default().add(Style::Bad, problem.fault.clone()).add(Style::Plain, format!("; {}", problem.remedy))
     };
     new.map(line).collect()

@@ -5,7 +5,7 @@ mod stage;
 
 use std::process::ExitCode;
 
-use aviary_demo::{Act, Script, perform};
+use aviary_demo::{Act, Ending, Script, perform};
 
 use crate::stage::RealCluster;
 
@@ -26,21 +26,21 @@ fn script() -> Script<RealCluster> {
                 words: "orders:1.1 is as good as what it replaces",
                 image: "orders:1.1",
                 meanwhile: None,
-                ending: "promoted",
+                ending: Ending::Promoted,
             },
             Act {
                 title: "2 of 3, a bad release",
                 words: "orders:1.2 has 20 times as many errors, twice the limit",
                 image: "orders:1.2",
                 meanwhile: None,
-                ending: "rolled-back",
+                ending: Ending::RolledBack,
             },
             Act {
                 title: "3 of 3, a policy swapped",
                 words: "orders:1.3 has 5 times as many errors, half the limit: it passes, until a stricter policy comes",
                 image: "orders:1.3",
                 meanwhile: Some(|stage| stage.drop_policy("no-worse", "threshold")),
-                ending: "rolled-back",
+                ending: Ending::RolledBack,
             },
         ],
     }

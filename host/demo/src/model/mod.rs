@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use aviary_core::record::Ending;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -48,18 +49,18 @@ fn script() -> Script<Model> {
         rights: "to which API server and Prometheus are real",
         first: images::FIRST,
         acts: vec![
-            act("1 of 3, a good release", "orders:1.1 is as good as what it replaces", images::GOOD, "promoted"),
+            act("1 of 3, a good release", "orders:1.1 is as good as what it replaces", images::GOOD, Ending::Promoted),
             act(
                 "2 of 3, a release that crashes",
                 "orders:1.2 ends a second after its start",
                 images::CRASHING,
-                "rolled-back",
+                Ending::RolledBack,
             ),
             act(
                 "3 of 3, a release that is a little worse",
                 "orders:1.3 runs, is ready and has no more errors, but takes 40 % longer",
                 images::SLOWER,
-                "rolled-back",
+                Ending::RolledBack,
             ),
         ],
     }
