@@ -40,6 +40,8 @@ pub struct Ledger {
 struct Pages {
     heard: Vec<Heard>,
     records: BTreeMap<String, Record>,
+    /// The highest epoch of the lease under which something was stored.
+    leases: u64,
     faults: Vec<String>,
 }
 
@@ -82,6 +84,11 @@ impl Ledger {
         fresh(&pages)
     }
 
+    /// How often the lease was taken, as far as records tell.
+    pub fn leases(&self) -> u64 {
+        self.pages().leases
+    }
+
     /// What must never be and was seen.
     pub fn faults(&self) -> Vec<String> {
         self.pages().faults.clone()
@@ -109,7 +116,8 @@ impl Ledger {
 }
 
 impl Pages {
-    /// A record can always be read, is never gone, and its epoch never falls: it was never written from an older one.
+    /// A record can always be read and is never gone. Its epoch never falls: it was never written from an older one; nor does
+    /// that of its lease: who was deposed writes no more.
     fn take_record(&mut self, namespace: &str, text: &str) {
         let record = match Record::parse(text) {
             Ok(record) => record,
@@ -119,6 +127,12 @@ impl Pages {
         if record.epoch < before {
             self.faults.push(format!("{namespace}: the epoch of the record fell from {before} to {}", record.epoch));
         }
+        let lease = |record: &Record| record.lease.as_ref().map_or(0, |lease| lease.epoch);
+        let (before, now) = (self.records.get(namespace).map_or(0, lease), lease(&record));
+        if now < before {
+            self.faults.push(format!("{namespace}: a record of lease {now} was stored after one of lease {before}"));
+        }
+        self.leases = self.leases.max(now);
         self.records.insert(namespace.to_owned(), record);
     }
 }
@@ -139,7 +153,7 @@ pub fn word(phase: &Phase) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use aviary_core::spec::Spec;
+    use aviary_core::{lease::Lease, spec::Spec};
     use serde_json::json;
 
     use super::*;
@@ -148,9 +162,13 @@ mod tests {
     fn a_record_that_is_gone_or_from_the_past_is_a_fault() {
         let record = Record::new("foo", "uid", Spec::of(&json!({})), 3);
         let later = Record { epoch: 4, ..record.clone() };
-        for (texts, fault) in
-            [(vec![later.text(), record.text()], "fell from 4 to 0"), (vec![record.text(), String::new()], "is none")]
-        {
+        let lease = |epoch| Lease { name: "aviary/aviary".to_owned(), epoch };
+        let (deposed, acting) = (record.clone().under(&lease(1)), record.clone().under(&lease(2)));
+        for (texts, fault) in [
+            (vec![later.text(), record.text()], "fell from 4 to 0"),
+            (vec![record.text(), String::new()], "is none"),
+            (vec![acting.text(), deposed.text()], "of lease 1 was stored after one of lease 2"),
+        ] {
             let mut pages = Pages::default();
             texts.iter().for_each(|text| pages.take_record("shop", text));
             assert!(pages.faults.len() == 1 && pages.faults[0].contains(fault), "{:?}", pages.faults);

@@ -28,6 +28,8 @@ pub use crate::{
     report::Report,
 };
 
+const LEASE: &str = "5s";
+
 /// What to do.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -35,6 +37,8 @@ pub struct Settings {
     pub seed: u64,
     /// How often the daemon is killed, besides kills within outages.
     pub kills: usize,
+    /// Daemons that compete for the lease.
+    pub daemons: usize,
     /// Services that are released beside each other.
     pub services: usize,
     /// How long a daemon lives on average before it is aimed at.
@@ -64,8 +68,10 @@ pub fn run(settings: &Settings) -> Result<Report> {
     let places: Vec<Place> = (1..=settings.services).map(place).collect();
     drop(sender);
     let folder = tempfile::Builder::new().prefix("aviary-chaos-").tempdir()?;
-    let daemon = Daemon::new(folder.path(), &places[0].namespace, &configuration(&places));
-    let log = thread::scope(|threads| {
+    let text = configuration(&places);
+    let daemon = |number: usize| Daemon::new(&folder.path().join(number.to_string()), &places[0].namespace, &text);
+    let daemons = (1..=settings.daemons).map(daemon).collect();
+    let logs = thread::scope(|threads| {
         let ledger = &scene.ledger;
         threads.spawn(move || ledger.follow(told));
         let teams = (1..).zip(places).map(|(number, place)| {
@@ -73,39 +79,41 @@ pub fn run(settings: &Settings) -> Result<Report> {
             threads.spawn(|| team.work())
         });
         let teams: Vec<_> = teams.collect();
-        let daemon = kill(&scene, daemon, settings);
+        let daemons = kill(&scene, daemons, settings);
         let panicked = teams.into_iter().filter_map(|team| team.join().err()).count();
         (0..panicked).for_each(|_| scene.violated("a team panicked"));
-        daemon.log()
+        daemons.iter().map(Daemon::log).collect::<Vec<_>>()
     });
     let report = scene.into_report();
-    keep(&log, &report)?;
+    keep(&logs, &report)?;
     Ok(report)
 }
 
-/// Starts the daemon and kills it again and again; gives the one that runs in the end.
-fn kill(scene: &Scene, mut daemon: Daemon, settings: &Settings) -> Daemon {
+/// Starts the daemons and kills them again and again; gives those that run in the end.
+fn kill(scene: &Scene, mut daemons: Vec<Daemon>, settings: &Settings) -> Vec<Daemon> {
     let _end = scene.ends_with_this();
-    daemon.start();
-    let mut killer = Killer::new(scene, daemon, settings.seed, settings.life);
+    daemons.iter_mut().for_each(Daemon::start);
+    let mut killer = Killer::new(scene, daemons, settings.seed, settings.life);
     if let Err(error) = killer.work(settings.kills, &settings.trials, settings.limit) {
         scene.violated(&format!("{error:#}"));
     }
-    killer.into_daemon()
+    killer.into_daemons()
 }
 
-/// Short times, as the scenarios have, but a deadline that no outage outlasts.
+/// Short times, as the scenarios have, and the shortest lease, but a deadline that no outage outlasts.
 fn configuration(places: &[Place]) -> String {
     let namespaces: Vec<&str> = places.iter().map(|place| place.namespace.as_str()).collect();
-    Configuration::default().with("passes", 1).with("ready-deadline", "5m").text_of(&namespaces)
+    Configuration::default().lease(LEASE).with("passes", 1).with("ready-deadline", "5m").text_of(&namespaces)
 }
 
 /// Keeps what helps to understand what happened.
-fn keep(log: &str, report: &Report) -> Result<()> {
+fn keep(logs: &[String], report: &Report) -> Result<()> {
     let folder = scenarios::target().join(format!("chaos-{}", report.seed));
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("report.txt"), report.to_string())?;
-    fs::write(folder.join("aviary.log"), log)?;
+    for (number, log) in (1..).zip(logs) {
+        fs::write(folder.join(format!("aviary-{number}.log")), log)?;
+    }
     for process in Process::ALL {
         // One that never ran has none.
         let _copied = fs::copy(cluster().log(process), folder.join(format!("{process}.log")));

@@ -20,6 +20,9 @@ struct Arguments {
     /// How long it may take, but for the releases that are under way then.
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     minutes: u32,
+    /// Daemons that compete for the lease; mostly the one that has it is killed.
+    #[arg(long, value_name = "NUMBER", default_value_t = 2)]
+    daemons: usize,
     /// Services that are released beside each other.
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     services: usize,
@@ -37,6 +40,8 @@ enum Named {
     Restart,
     /// No controller manager runs for 15 s.
     NoControllers,
+    /// The daemon that has the lease stands still for 15 s, and has lost it when it goes on.
+    Holder,
 }
 
 impl Arguments {
@@ -46,6 +51,7 @@ impl Arguments {
         Settings {
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..100_000)),
             kills: self.kills,
+            daemons: self.daemons,
             services: self.services,
             life: Duration::from_secs_f64(seconds),
             trials: trials(self.outages.as_deref().unwrap_or(Named::value_variants())),
@@ -60,6 +66,7 @@ impl Named {
             Self::Freeze => Outage::Freeze(Duration::from_secs(40)),
             Self::Restart => Outage::Restart(Duration::from_secs(10)),
             Self::NoControllers => Outage::NoControllers(Duration::from_secs(15)),
+            Self::Holder => Outage::Holder(Duration::from_secs(15)),
         }
     }
 }
@@ -72,7 +79,10 @@ fn trials(outages: &[Named]) -> Vec<Trial> {
 
 fn main() -> ExitCode {
     let settings = Arguments::parse().settings();
-    println!("seed {}: {} kills, {} services", settings.seed, settings.kills, settings.services);
+    println!(
+        "seed {}: {} kills, {} daemons, {} services",
+        settings.seed, settings.kills, settings.daemons, settings.services
+    );
     match chaos::run(&settings) {
         Ok(report) => {
             println!("\n{report}");

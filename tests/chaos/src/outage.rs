@@ -1,15 +1,12 @@
-//! Parts of the control plane that stand still, are killed, or are not there for a while.
+//! Parts of the control plane, or the daemon that acts, that stand still, are killed, or are not there for a while.
 
-use std::{
-    fmt, thread,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
 use anyhow::Result;
 use local_cluster::Process;
-use scenarios::cluster;
+use scenarios::{Daemon, cluster};
 
-/// What happens to the control plane.
+/// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outage {
     /// The API server stands still; its connections stay open.
@@ -18,6 +15,8 @@ pub enum Outage {
     Restart(Duration),
     /// The controller manager is killed, and started again after a while: no Deployment moves.
     NoControllers(Duration),
+    /// The daemon that has the lease stands still, for longer than that lasts.
+    Holder(Duration),
 }
 
 /// One outage, and whether the daemon is killed in the middle of it.
@@ -30,34 +29,52 @@ pub struct Trial {
 }
 
 impl Outage {
-    /// Has it happen, and `middle` in the middle of it; gives when it was over.
+    /// It begins; `holder` is the daemon that has the lease.
     ///
     /// # Errors
-    /// When a process of the cluster cannot be ended or started.
-    pub fn happen(self, middle: impl FnOnce()) -> Result<Instant> {
+    /// When a process of the cluster cannot be ended.
+    pub fn begin(self, holder: &Daemon) -> Result<()> {
         match self {
-            Self::Freeze(_) => cluster().freeze_process(Process::ApiServer)?,
-            Self::Restart(_) => cluster().kill_process(Process::ApiServer)?,
-            Self::NoControllers(_) => cluster().kill_process(Process::ControllerManager)?,
+            Self::Freeze(_) => cluster().freeze_process(Process::ApiServer),
+            Self::Restart(_) => cluster().kill_process(Process::ApiServer),
+            Self::NoControllers(_) => cluster().kill_process(Process::ControllerManager),
+            Self::Holder(_) => {
+                holder.signal("STOP");
+                Ok(())
+            }
         }
-        thread::sleep(self.duration() / 2);
-        middle();
-        thread::sleep(self.duration() / 2);
+    }
+
+    /// It ends; `holder` is the daemon that had the lease when it began.
+    ///
+    /// # Errors
+    /// When a process of the cluster cannot be started.
+    pub fn end(self, holder: &Daemon) -> Result<()> {
         match self {
-            Self::Freeze(_) => cluster().thaw_process(Process::ApiServer)?,
-            Self::Restart(_) => cluster().start_process(Process::ApiServer)?,
-            Self::NoControllers(_) => cluster().start_process(Process::ControllerManager)?,
+            Self::Freeze(_) => cluster().thaw_process(Process::ApiServer),
+            Self::Restart(_) => cluster().start_process(Process::ApiServer),
+            Self::NoControllers(_) => cluster().start_process(Process::ControllerManager),
+            Self::Holder(_) => {
+                holder.signal("CONT");
+                Ok(())
+            }
         }
-        Ok(Instant::now())
     }
 
     /// Whether the API server answers meanwhile.
     pub fn leaves_the_api(self) -> bool {
-        matches!(self, Self::NoControllers(_))
+        matches!(self, Self::NoControllers(_) | Self::Holder(_))
     }
 
-    fn duration(self) -> Duration {
-        let (Self::Freeze(duration) | Self::Restart(duration) | Self::NoControllers(duration)) = self;
+    /// Whether it is the daemon that stands still.
+    pub fn stops_the_holder(self) -> bool {
+        matches!(self, Self::Holder(_))
+    }
+
+    /// How long it lasts.
+    pub fn duration(self) -> Duration {
+        let (Self::Freeze(duration) | Self::Restart(duration) | Self::NoControllers(duration) | Self::Holder(duration)) =
+            self;
         duration
     }
 }
@@ -69,7 +86,8 @@ impl fmt::Display for Trial {
             Outage::Freeze(_) => write!(f, "an API server frozen for {seconds} s")?,
             Outage::Restart(_) => write!(f, "an API server killed, and started after {seconds} s")?,
             Outage::NoControllers(_) => write!(f, "no controller manager for {seconds} s")?,
+            Outage::Holder(_) => write!(f, "a holder of the lease that stood still for {seconds} s")?,
         }
-        f.write_str(if self.kill { ", Aviary killed meanwhile" } else { "" })
+        f.write_str(if self.kill { ", a daemon killed meanwhile" } else { "" })
     }
 }

@@ -24,9 +24,11 @@ pub struct Blow {
 /// How long it took until Aviary worked again.
 #[derive(Clone, Copy, Debug)]
 pub enum Recovery {
-    /// From a SIGKILL until the daemon that was started next says that it is ready.
+    /// From a SIGKILL until the daemon says that it is ready, started again at once.
     Kill(Duration),
-    /// From the end of an outage until the daemon says that all its watches work.
+    /// From a SIGKILL of the daemon that had the lease until another one has it.
+    Takeover(Duration),
+    /// From the end of an outage until each daemon says that all its watches work.
     Sight(Trial, Duration),
     /// From the end of an outage until the next write for a service was seen; controllers and nodes have to come back for
     /// most of them.
@@ -62,6 +64,8 @@ pub struct Report {
     pub planned: usize,
     /// Every kill.
     pub blows: Vec<Blow>,
+    /// How often the lease was taken, as far as records tell.
+    pub leases: u64,
     /// Every recovery.
     pub recoveries: Vec<Recovery>,
     /// Every release that ended as it must.
@@ -98,7 +102,12 @@ impl Report {
         let phases = counted(self.blows.iter().flat_map(|blow| blow.phases.iter().copied()));
         let (records, acts) = (count(Write::Record), count(Write::Act));
         vec![
-            format!("{} kills survived, {} were planned", self.blows.len(), self.planned),
+            format!(
+                "{} kills survived, {} were planned; the lease was taken {} times",
+                self.blows.len(),
+                self.planned,
+                self.leases
+            ),
             format!("  services were {phases}"),
             format!(
                 "  seen last: {records} times a record, {acts} times an act; {unheard} times a write came through that the dead daemon never heard of"
@@ -130,6 +139,7 @@ impl Report {
         for recovery in &self.recoveries {
             let (kind, took) = match recovery {
                 Recovery::Kill(took) => ("ready after a kill".to_owned(), took),
+                Recovery::Takeover(took) => ("another has the lease after a kill".to_owned(), took),
                 Recovery::Sight(trial, took) => (format!("sees everything after {trial}"), took),
                 Recovery::Write(trial, took) => (format!("next write for a service after {trial}"), took),
             };
@@ -164,7 +174,8 @@ impl Display for Report {
         lines.push(format!("told by an event, none twice: {}", self.told_words()));
         lines.push(format!("the outsiders were blind: {}", times(self.gaps.iter().copied())));
         lines.push(match self.violations.as_slice() {
-            [] => "no violation".to_owned(),
+            [] if self.is_good() => "no violation".to_owned(),
+            [] => "no violation, but the time was up before all was done".to_owned(),
             violations => format!("{} VIOLATIONS\n{}", violations.len(), violations.join("\n")),
         });
         f.write_str(&lines.join("\n"))

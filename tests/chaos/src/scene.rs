@@ -117,9 +117,10 @@ impl Scene {
 
     /// The report, with what only the end shows.
     pub fn into_report(self) -> Report {
-        let faults = self.ledger.faults();
+        let (faults, leases) = (self.ledger.faults(), self.ledger.leases());
         let mut report = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.violations.extend(faults);
+        report.leases = leases;
         report.took = self.begun.elapsed();
         report
     }

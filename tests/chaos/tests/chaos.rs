@@ -10,6 +10,7 @@ fn releases_end_as_they_must_through_kills_and_an_api_server_that_stands_still()
     let settings = Settings {
         seed: 7,
         kills: 6,
+        daemons: 2,
         services: 2,
         life: Duration::from_secs(1),
         trials: vec![trial],
