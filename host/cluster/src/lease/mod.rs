@@ -15,7 +15,10 @@ use std::{
 
 use aviary_core::{lease::Lease, view::MANAGER};
 use k8s_openapi::{api::coordination::v1, jiff::Timestamp};
-use kube::{Api, Client, api::PostParams};
+use kube::{
+    Api, Client,
+    api::{ListParams, PostParams},
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{JoinHandle, JoinSet},
@@ -227,18 +230,17 @@ impl Competitor {
         }
     }
 
+    /// By a list, which the watch needs the right for anyway.
     async fn read(&mut self) {
-        let answer = self.limited(self.api.get(&self.settings.name)).await;
-        match answer {
-            Ok(object) => {
-                self.calling = None;
-                self.election.see(seen(&object, self.settings.duration), Instant::now());
-            }
-            Err(WriteError::NotFound(_)) => {
-                self.calling = None;
-                self.election.see_none(Instant::now());
-            }
-            Err(error) => self.failed(&error),
+        let only = ListParams::default().fields(&format!("metadata.name={}", self.settings.name));
+        let found = match self.limited(self.api.list(&only)).await {
+            Ok(list) => list.items.into_iter().next(),
+            Err(error) => return self.failed(&error),
+        };
+        self.calling = None;
+        match found {
+            Some(object) => self.election.see(seen(&object, self.settings.duration), Instant::now()),
+            None => self.election.see_none(Instant::now()),
         }
     }
 

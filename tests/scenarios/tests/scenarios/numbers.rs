@@ -26,14 +26,14 @@ fn done(page: &str) -> BTreeSet<(String, String)> {
     succeeded.map(|line| (label(line, "verb"), label(line, "resource"))).collect()
 }
 
-/// Verb and resource of all that the Role of the namespace allows.
+/// Verb and resource of all that the Roles of the namespace allow, for services and for the lease.
 fn allowed(world: &World) -> BTreeSet<(String, String)> {
-    let role = world.get("role", "aviary");
+    let roles = ["aviary", "aviary-lease"].map(|name| world.get("role", name));
     let texts = |list: &Value| -> Vec<String> {
         list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     };
     let mut allowed = BTreeSet::new();
-    for rule in role["rules"].as_array().unwrap() {
+    for rule in roles.iter().flat_map(|role| role["rules"].as_array().unwrap()) {
         for resource in texts(&rule["resources"]) {
             allowed.extend(texts(&rule["verbs"]).into_iter().map(|verb| (verb, resource.clone())));
         }
