@@ -122,6 +122,23 @@ fn what_never_gets_ready_is_rolled_back_at_the_deadline() {
 }
 
 #[test]
+fn a_canary_that_breaks_as_its_promotion_begins_is_rolled_back_at_the_deadline() {
+    for (replicas, surge) in [(5, QUARTER), (1, QUARTER), (2, Amount::Pods(0))] {
+        let mut world = adopted(replicas, surge);
+        world.apply("worker:v2", None);
+        while !matches!(world.record().phase, Phase::Promoting(_)) {
+            world.tick();
+        }
+        world.deployments.get_mut(&Track::Canary).unwrap().broken = true;
+        world.reconcile();
+        world.settle(|_| {});
+        assert!(world.steady() && world.said("RolledBack"), "N = {replicas}: {:#?}", world.notes);
+        assert_eq!(world.deployments[&Track::Primary].image(), "worker:v1");
+        assert_eq!(world.deployments[&Track::Primary].available(), replicas);
+    }
+}
+
+#[test]
 fn on_rollback_keep_leaves_the_original_alone() {
     let mut world = adopted(5, QUARTER);
     world.settings.on_rollback = OnRollback::Keep;

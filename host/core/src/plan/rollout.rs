@@ -254,22 +254,37 @@ fn make_way(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
     let canary_serves = context.view.canary.as_ref().is_none_or(Workload::complete);
     take_candidate(context, rollout).or_else(|| {
         if right(Track::Primary, primary) && right(Track::Canary, rollout.size) && canary_serves {
-            return None;
+            // What was waited for is over; the primary has a deadline of its own.
+            return rollout.high_water.map(|_| mark_promotion(context, rollout, None));
         }
         match context.walk(Targets { primary, canary: rollout.size }) {
             Walk::Scale { track, to, .. } => context.set_size(track, to),
+            Walk::WaitFor(_) if !canary_serves => Some(wait_for_canary(context, rollout)),
             Walk::WaitFor(track) => Some(Plan::wait(format!("promoting: waiting until the {track} is complete"))),
             Walk::Arrived => None,
         }
     })
 }
 
+/// A canary that passed and does not get complete again is rolled back as in a step: the primary still runs what is accepted.
+fn wait_for_canary(context: &Context<'_>, rollout: &Rollout) -> Plan {
+    let available = context.available(Track::Canary);
+    let Some(mark) = rollout.high_water.filter(|mark| mark.available >= available) else {
+        return mark_promotion(context, rollout, Some(available));
+    };
+    let deadline = context.deadline(mark);
+    if context.now >= deadline {
+        return roll_back(context, rollout, Ending::RolledBack, &context.not_ready(Track::Canary, mark));
+    }
+    Plan::wait("promoting: waiting until the canary is complete").waking_at(Some(deadline))
+}
+
 fn walk_back(context: &Context<'_>, rollout: &Rollout) -> Plan {
     let Some(mark) = rollout.high_water else {
-        return mark_primary(context, rollout, context.available(Track::Primary));
+        return mark_promotion(context, rollout, Some(context.available(Track::Primary)));
     };
     if let Some(mark) = context.higher_water(Track::Primary, mark) {
-        return mark_primary(context, rollout, mark.available);
+        return mark_promotion(context, rollout, Some(mark.available));
     }
     if !context.complete(Track::Primary) {
         let wake = Some(context.deadline(mark)).filter(|at| *at > context.now);
@@ -282,10 +297,11 @@ fn walk_back(context: &Context<'_>, rollout: &Rollout) -> Plan {
     }
 }
 
-fn mark_primary(context: &Context<'_>, rollout: &Rollout, available: u32) -> Plan {
+/// So many pods have become available of what is waited for.
+fn mark_promotion(context: &Context<'_>, rollout: &Rollout, available: Option<u32>) -> Plan {
     let mut record = context.changed();
-    let mark = HighWater { available, at: context.now };
-    record.phase = Phase::Promoting(Box::new(Rollout { high_water: Some(mark), ..rollout.clone() }));
+    let high_water = available.map(|available| HighWater { available, at: context.now });
+    record.phase = Phase::Promoting(Box::new(Rollout { high_water, ..rollout.clone() }));
     Plan::save_silently(record)
 }
 

@@ -30,6 +30,8 @@ pub struct Deployment {
     pub old: u32,
     pub new: u32,
     pub ready: u32,
+    /// None of its pods is ready any more.
+    pub broken: bool,
 }
 
 /// Everything that is outside of the core.
@@ -134,7 +136,7 @@ impl Deployment {
     fn reconcile(&mut self) -> u32 {
         self.observed = self.generation;
         if !self.image().contains("never-ready") {
-            self.ready = self.new;
+            self.ready = if self.broken { 0 } else { self.new };
         }
         let wanted = self.replicas();
         self.old -= self.old.min(self.available().saturating_sub(self.least()));
@@ -174,7 +176,8 @@ impl World {
     fn create(&mut self, track: Track, spec: Value, copy: bool) {
         self.uids += 1;
         let uid = format!("uid-{}", self.uids);
-        let deployment = Deployment { uid, generation: 1, observed: 0, spec, copy, old: 0, new: 0, ready: 0 };
+        let deployment =
+            Deployment { uid, generation: 1, observed: 0, spec, copy, old: 0, new: 0, ready: 0, broken: false };
         self.deployments.insert(track, deployment);
     }
 
