@@ -196,7 +196,7 @@ fn follow(daemon: &mut Daemon, shown: Option<Stored>) {
 fn simplify(deployment: &mut Deployment) {
     deployment.status.observed = deployment.status.observed.max(deployment.generation - 1);
     // The annotation of a ReplicaSet without pods is not read, and is written anew when it gets some.
-    deployment.sets_mut().iter_mut().filter(|set| set.wanted == 0).for_each(|set| set.desired = 0);
+    deployment.sets_mut().iter_mut().filter(|set| set.wanted == 0).for_each(|set| (set.desired, set.most) = (0, 0));
 }
 
 const fn version_of(effect: &mut Effect) -> Option<&mut u8> {

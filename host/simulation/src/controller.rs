@@ -12,13 +12,19 @@ use crate::{
 pub fn turn(mut deployment: Deployment, specs: &Specs) -> Deployment {
     let entry = specs.get(deployment.spec);
     deployment.count_and_adjust();
-    if deployment.paused || is_scaling_event(&deployment) {
-        scale(&mut deployment, entry);
-    } else {
+    if rolls(&deployment) {
         roll(&mut deployment, entry);
+    } else {
+        scale(&mut deployment, entry);
     }
     deployment.status = status(&deployment, entry.template);
     deployment
+}
+
+/// Whether the controller's next turn is one of a rolling update; otherwise the Deployment is paused, or scaled first.
+#[must_use]
+pub fn rolls(deployment: &Deployment) -> bool {
+    !deployment.paused && !is_scaling_event(deployment)
 }
 
 /// Turns until nothing changes any more, while no pod moves.
@@ -51,12 +57,17 @@ fn is_scaling_event(deployment: &Deployment) -> bool {
     active(deployment).into_iter().any(|index| deployment.sets[index].desired != deployment.replicas)
 }
 
-fn set_size(deployment: &mut Deployment, index: usize, wanted: u8, even_if_equal: bool) {
-    let desired = deployment.replicas;
+fn set_size(deployment: &mut Deployment, entry: &SpecEntry, index: usize, wanted: u8, even_if_equal: bool) {
+    let (desired, most) = (deployment.replicas, most(deployment, entry));
     let set = &mut deployment.sets[index];
     if set.wanted != wanted || even_if_equal {
-        (set.wanted, set.desired) = (wanted, desired);
+        (set.wanted, set.desired, set.most) = (wanted, desired, most);
     }
+}
+
+/// How many pods there may be in all while it rolls.
+fn most(deployment: &Deployment, entry: &SpecEntry) -> u8 {
+    deployment.replicas.saturating_add(entry.surge(deployment.replicas))
 }
 
 /// A paused Deployment, or one whose replicas changed: no ReplicaSet is created, those that are there are scaled.
@@ -72,10 +83,11 @@ fn scale(deployment: &mut Deployment, entry: &SpecEntry) {
     let replicas = deployment.replicas;
     if active.len() < 2 {
         if let Some(index) = lone {
-            set_size(deployment, index, replicas, false);
+            set_size(deployment, entry, index, replicas, false);
         }
     } else if new.is_some_and(|index| saturated(deployment, &deployment.sets[index])) {
-        active.into_iter().filter(|index| Some(*index) != new).for_each(|index| set_size(deployment, index, 0, false));
+        let old = active.into_iter().filter(|index| Some(*index) != new);
+        old.for_each(|index| set_size(deployment, entry, index, 0, false));
     } else {
         scale_in_proportion(deployment, entry, active);
     }
@@ -87,8 +99,7 @@ fn saturated(deployment: &Deployment, set: &ReplicaSet) -> bool {
 }
 
 fn scale_in_proportion(deployment: &mut Deployment, entry: &SpecEntry, mut active: Vec<usize>) {
-    let most = |replicas: u8| i16::from(replicas + entry.surge(replicas));
-    let allowed = if deployment.replicas > 0 { most(deployment.replicas) } else { 0 };
+    let allowed = if deployment.replicas > 0 { i16::from(most(deployment, entry)) } else { 0 };
     let wanted = |index: &usize| i16::from(deployment.sets[*index].wanted);
     let to_add = allowed - active.iter().map(wanted).sum::<i16>();
     // The largest first; of equal ones the newest when pods are added, the oldest when they are taken.
@@ -97,7 +108,7 @@ fn scale_in_proportion(deployment: &mut Deployment, entry: &SpecEntry, mut activ
     let mut sizes = Vec::new();
     for index in &active {
         let set = &deployment.sets[*index];
-        let fraction = fraction(set, deployment.replicas, allowed, most(set.desired));
+        let fraction = fraction(set, deployment.replicas, allowed);
         let left = to_add - added;
         let part = if to_add > 0 { fraction.min(left) } else { fraction.max(left) };
         let part = if left == 0 { 0 } else { part };
@@ -106,12 +117,12 @@ fn scale_in_proportion(deployment: &mut Deployment, entry: &SpecEntry, mut activ
     }
     sizes[0] += to_add - added;
     for (index, size) in active.into_iter().zip(sizes) {
-        set_size(deployment, index, u8::try_from(size.max(0)).unwrap_or(u8::MAX), true);
+        set_size(deployment, entry, index, u8::try_from(size.max(0)).unwrap_or(u8::MAX), true);
     }
 }
 
-fn fraction(set: &ReplicaSet, replicas: u8, most: i16, most_before: i16) -> i16 {
-    let wanted = i16::from(set.wanted);
+fn fraction(set: &ReplicaSet, replicas: u8, most: i16) -> i16 {
+    let (wanted, most_before) = (i16::from(set.wanted), i16::from(set.most));
     if replicas == 0 {
         return -wanted;
     }
@@ -121,8 +132,7 @@ fn fraction(set: &ReplicaSet, replicas: u8, most: i16, most_before: i16) -> i16 
 
 fn roll(deployment: &mut Deployment, entry: &SpecEntry) {
     let new = deployment.set_of(entry.template).unwrap_or_else(|| {
-        let template = entry.template;
-        deployment.add_set(template, 0);
+        deployment.add_set(entry.template, 0, most(deployment, entry));
         let index = usize::from(deployment.set_count) - 1;
         let size = new_size(deployment, entry, index);
         deployment.sets[index].wanted = size;
@@ -130,7 +140,7 @@ fn roll(deployment: &mut Deployment, entry: &SpecEntry) {
     });
     let before = deployment.sets[new].wanted;
     let size = if before > deployment.replicas { deployment.replicas } else { new_size(deployment, entry, new) };
-    set_size(deployment, new, size, false);
+    set_size(deployment, entry, new, size, false);
     if deployment.sets[new].wanted == before {
         shrink_old(deployment, entry, new);
     }
@@ -140,8 +150,7 @@ fn roll(deployment: &mut Deployment, entry: &SpecEntry) {
 fn new_size(deployment: &Deployment, entry: &SpecEntry, new: usize) -> u8 {
     let wanted = deployment.sets[new].wanted;
     let all: u8 = deployment.sets().iter().map(|set| set.wanted).sum();
-    let most = deployment.replicas + entry.surge(deployment.replicas);
-    wanted + most.saturating_sub(all).min(deployment.replicas.saturating_sub(wanted))
+    wanted + most(deployment, entry).saturating_sub(all).min(deployment.replicas.saturating_sub(wanted))
 }
 
 /// Old ReplicaSets: what is not available goes first, then as many as maxUnavailable allows.
@@ -159,7 +168,7 @@ fn shrink_old(deployment: &mut Deployment, entry: &SpecEntry, new: usize) {
         let set = deployment.sets[*index];
         let sick = (number(set.wanted) - number(set.counted_available)).clamp(0, spare.max(0));
         spare -= sick;
-        set_size(deployment, *index, set.wanted - u8::try_from(sick).unwrap_or(0), false);
+        set_size(deployment, entry, *index, set.wanted - u8::try_from(sick).unwrap_or(0), false);
     }
     let available: i16 = deployment.sets().iter().map(|set| number(set.counted_available)).sum();
     let mut spare = available - least;
@@ -167,7 +176,7 @@ fn shrink_old(deployment: &mut Deployment, entry: &SpecEntry, new: usize) {
         let wanted = deployment.sets[index].wanted;
         let gone = number(wanted).min(spare.max(0));
         spare -= gone;
-        set_size(deployment, index, wanted - u8::try_from(gone).unwrap_or(0), false);
+        set_size(deployment, entry, index, wanted - u8::try_from(gone).unwrap_or(0), false);
     }
 }
 

@@ -44,6 +44,8 @@ pub struct ReplicaSet {
     pub wanted: u8,
     /// What the Deployment wanted in all when it scaled this one last (the annotation desired-replicas).
     pub desired: u8,
+    /// The most pods that it was allowed in all then (the annotation max-replicas).
+    pub most: u8,
     /// `status.replicas`.
     pub counted: u8,
     /// `status.availableReplicas`.
@@ -53,9 +55,9 @@ pub struct ReplicaSet {
 }
 
 impl ReplicaSet {
-    const fn new(template: u8, wanted: u8, desired: u8) -> Self {
+    const fn new(template: u8, wanted: u8, desired: u8, most: u8) -> Self {
         let pods = Pods { starting: 0, ready: 0, crashed: 0 };
-        Self { template, wanted, desired, counted: 0, counted_available: 0, pods }
+        Self { template, wanted, desired, most, counted: 0, counted_available: 0, pods }
     }
 
     /// The replica-set controller's turns: pods are started or deleted, and counted.
@@ -200,11 +202,11 @@ impl Deployment {
         self.generation += u8::from(before != (self.spec, self.replicas, self.paused));
     }
 
-    pub(crate) fn add_set(&mut self, template: u8, wanted: u8) {
+    pub(crate) fn add_set(&mut self, template: u8, wanted: u8, most: u8) {
         if usize::from(self.set_count) == REPLICA_SETS {
             self.forget_oldest_idle();
         }
-        self.sets[usize::from(self.set_count)] = ReplicaSet::new(template, wanted, self.replicas);
+        self.sets[usize::from(self.set_count)] = ReplicaSet::new(template, wanted, self.replicas, most);
         self.set_count += 1;
     }
 

@@ -25,10 +25,20 @@ pub(super) enum Due {
     Gone(String),
 }
 
+/// Where something is on the agenda.
+pub(super) type Place = (Timestamp, u64);
+
 impl Cluster {
-    pub(super) fn schedule(&mut self, after: Duration, due: Due) {
+    /// Its place, for who may have to call it off.
+    pub(super) fn schedule(&mut self, after: Duration, due: Due) -> Place {
         self.serial += 1;
-        self.agenda.insert((self.now.plus(after), self.serial), due);
+        let place = (self.now.plus(after), self.serial);
+        self.agenda.insert(place, due);
+        place
+    }
+
+    pub(super) fn call_off(&mut self, place: Place) {
+        self.agenda.remove(&place);
     }
 
     /// When something happens next by itself.

@@ -21,9 +21,12 @@ pub(super) fn fill_in(deployment: &mut Value) {
         default(&mut strategy["rollingUpdate"], "maxSurge", &json!("25%"));
         default(&mut strategy["rollingUpdate"], "maxUnavailable", &json!("25%"));
     }
-    // A Boolean that is false is left out, as Go writes it.
+    // What is false or 0 is left out, as Go writes it.
     if spec["paused"] == false {
         remove(spec, "paused");
+    }
+    if spec["minReadySeconds"] == 0 {
+        remove(spec, "minReadySeconds");
     }
     pod_template(&mut spec["template"]["spec"]);
 }
@@ -92,6 +95,32 @@ fn remove(object: &mut Value, field: &str) {
     object.as_object_mut().and_then(|fields| fields.remove(field));
 }
 
+/// Whether the fields of a Deployment have their types, as far as they matter here.
+///
+/// # Errors
+/// The first that has not.
+pub(super) fn decodes(deployment: &Value) -> Result<(), String> {
+    let numbers = ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"];
+    let wrong_number = numbers.into_iter().find(|field| {
+        let value = &deployment["spec"][field];
+        !value.is_null() && value.as_i64().is_none_or(|number| i32::try_from(number).is_err())
+    });
+    if let Some(field) = wrong_number {
+        return Err(format!("spec.{field}: {} is no number", deployment["spec"][field]));
+    }
+    let paused = &deployment["spec"]["paused"];
+    if !paused.is_null() && !paused.is_boolean() {
+        return Err(format!("spec.paused: {paused} is neither true nor false"));
+    }
+    for pointer in ["/metadata/labels", "/metadata/annotations", "/spec/template/metadata/labels"] {
+        let texts = deployment.pointer(pointer).and_then(Value::as_object);
+        if let Some((name, value)) = texts.into_iter().flatten().find(|(_, value)| !value.is_string()) {
+            return Err(format!("{pointer}/{name}: {value} is no text"));
+        }
+    }
+    Ok(())
+}
+
 /// Whether an object may be stored in place of `before`.
 ///
 /// # Errors
@@ -101,6 +130,10 @@ pub(super) fn validate(kind: Kind, name: &str, before: Option<&Value>, object: &
     if !is_name(name) {
         causes.push(fault("metadata.name", format!("Invalid value: {name:?}: a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'")));
     }
+    let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
+    for (label, value) in labels.filter(|(_, value)| !value.as_str().is_some_and(is_label_value)) {
+        causes.push(fault("metadata.labels", format!("Invalid value: {value}: label {label} has no valid value")));
+    }
     if kind == Kind::Deployment {
         deployment(before, object, &mut causes);
     }
@@ -109,6 +142,16 @@ pub(super) fn validate(kind: Kind, name: &str, before: Option<&Value>, object: &
 
 fn fault(field: &str, words: impl Into<String>) -> (String, String) {
     (field.to_owned(), words.into())
+}
+
+/// What a label may have as its value.
+fn is_label_value(value: &str) -> bool {
+    let letter = |letter: char| letter.is_ascii_alphanumeric();
+    value.is_empty()
+        || value.len() <= 63
+            && value.starts_with(letter)
+            && value.ends_with(letter)
+            && value.chars().all(|it| letter(it) || "-_.".contains(it))
 }
 
 fn is_name(name: &str) -> bool {
@@ -140,10 +183,63 @@ fn deployment(before: Option<&Value>, object: &Value, causes: &mut Vec<(String, 
         Some(_) => {}
     }
     containers(&spec["template"]["spec"]["containers"], causes);
-    let rolling = &spec["strategy"]["rollingUpdate"];
-    let is_zero = |value: &Value| *value == 0 || *value == "0%";
-    if is_zero(&rolling["maxSurge"]) && is_zero(&rolling["maxUnavailable"]) {
+    let policy = &spec["template"]["spec"]["restartPolicy"];
+    if *policy != "Always" {
+        causes.push(fault("spec.template.spec.restartPolicy", format!("Unsupported value: {policy}: \"Always\"")));
+    }
+    seconds(spec, causes);
+    strategy(&spec["strategy"], causes);
+}
+
+fn seconds(spec: &Value, causes: &mut Vec<(String, String)>) {
+    let number = |field: &str| spec[field].as_i64().unwrap_or(0);
+    for field in ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
+        if number(field) < 0 {
+            let words = format!("Invalid value: {}: must be greater than or equal to 0", spec[field]);
+            causes.push(fault(&format!("spec.{field}"), words));
+        }
+    }
+    let deadline = number("progressDeadlineSeconds");
+    if deadline <= number("minReadySeconds") {
+        let words = format!("Invalid value: {deadline}: must be greater than minReadySeconds");
+        causes.push(fault("spec.progressDeadlineSeconds", words));
+    }
+}
+
+fn strategy(strategy: &Value, causes: &mut Vec<(String, String)>) {
+    let rolling = &strategy["rollingUpdate"];
+    if strategy["type"] == "Recreate" {
+        if !rolling.is_null() {
+            let words = "Forbidden: may not be specified when strategy `type` is 'Recreate'";
+            causes.push(fault("spec.strategy.rollingUpdate", words));
+        }
+        return;
+    }
+    if strategy["type"] != "RollingUpdate" {
+        causes.push(fault("spec.strategy.type", format!("Unsupported value: {}", strategy["type"])));
+        return;
+    }
+    let amount = |field: &str| {
+        let percent =
+            rolling[field].as_str().and_then(|text| text.strip_suffix('%')).and_then(|text| text.parse().ok());
+        rolling[field].as_u64().or(percent)
+    };
+    for field in ["maxUnavailable", "maxSurge"] {
+        if amount(field).is_none() {
+            let words = format!(
+                "Invalid value: {}: a valid percent string must be a numeric string followed by an ending '%'",
+                rolling[field]
+            );
+            causes.push(fault(&format!("spec.strategy.rollingUpdate.{field}"), words));
+        }
+    }
+    let unavailable = amount("maxUnavailable").unwrap_or(0);
+    if unavailable == 0 && amount("maxSurge").unwrap_or(0) == 0 {
         let words = "Invalid value: 0: may not be 0 when `maxSurge` is 0";
+        causes.push(fault("spec.strategy.rollingUpdate.maxUnavailable", words));
+    }
+    if unavailable > 100 && rolling["maxUnavailable"].is_string() {
+        let words = format!("Invalid value: {}: must not be greater than 100%", rolling["maxUnavailable"]);
         causes.push(fault("spec.strategy.rollingUpdate.maxUnavailable", words));
     }
 }

@@ -1,6 +1,7 @@
 //! Who manages which fields: what a write changes becomes the writer's, and is no longer anybody else's.
 //!
-//! As the structured-merge-diff library of Kubernetes does it for updates; lists are one field here.
+//! As the structured-merge-diff library of Kubernetes does it for updates. Lists of things with names are told apart by
+//! these; other lists are one field.
 
 use serde_json::{Map, Value, json};
 
@@ -20,6 +21,9 @@ const NOBODYS: [&str; 9] = [
     "selfLink",
 ];
 
+/// Lists whose elements are known by their names.
+const NAMED_LISTS: [&str; 4] = ["containers", "initContainers", "env", "volumes"];
+
 /// Who writes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Writer<'a> {
@@ -33,7 +37,7 @@ pub(super) struct Writer<'a> {
 pub(super) fn track(before: &Value, after: &mut Value, api_version: &str, writer: Writer<'_>) {
     let (owned_before, owned_after) = (owned_fields(before), owned_fields(after));
     let changed = difference(&owned_before, &owned_after).unwrap_or(json!({}));
-    let mut entries: Vec<Value> = after["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+    let mut entries = last_of_each(after["metadata"]["managedFields"].as_array().cloned().unwrap_or_default());
     let is_writers = |entry: &Value| {
         entry["manager"] == writer.manager
             && entry["subresource"].as_str().unwrap_or_default() == writer.subresource
@@ -67,6 +71,53 @@ pub(super) fn track(before: &Value, after: &mut Value, api_version: &str, writer
     after["metadata"]["managedFields"] = Value::Array(entries);
 }
 
+/// Tells in `after` who manages what, now that `writer` has scaled `before`. As the API server does it by way of a Scale: no
+/// replicas are no field there, so whoever scales to 0 owns nothing; what nobody owned goes on being nobody's; and who owned
+/// the number and still does gets an entry of its own for it, which is lost with the next write.
+pub(super) fn track_scale(before: &Value, after: &mut Value, api_version: &str, writer: Writer<'_>) {
+    let entries = before["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !entries.iter().any(|entry| entry["fieldsV1"].pointer("/f:spec/f:replicas").is_some()) {
+        return;
+    }
+    let mut shown = without_zero(after.clone());
+    track(&without_zero(before.clone()), &mut shown, api_version, writer);
+    let mut entries = shown["metadata"]["managedFields"].take();
+    let replicas = json!({"f:spec": {"f:replicas": {}}});
+    let mut apart = Vec::new();
+    for entry in entries.as_array_mut().into_iter().flatten() {
+        let is_update = entry["operation"] == "Update";
+        if is_update && entry["fieldsV1"] != replicas && entry["fieldsV1"].pointer("/f:spec/f:replicas").is_some() {
+            let mut own = entry.clone();
+            own["fieldsV1"] = replicas.clone();
+            own.as_object_mut().map(|fields| fields.remove("time"));
+            apart.push(own);
+            entry["fieldsV1"] = without(entry["fieldsV1"].take(), &replicas);
+        }
+    }
+    apart.extend(entries.as_array_mut().map(std::mem::take).unwrap_or_default());
+    after["metadata"]["managedFields"] = Value::Array(apart);
+}
+
+fn without_zero(mut object: Value) -> Value {
+    if object["spec"]["replicas"] == 0 {
+        object["spec"].as_object_mut().map(|fields| fields.remove("replicas"));
+    }
+    object
+}
+
+/// Of entries that are equal but for their fields and time, the last.
+fn last_of_each(entries: Vec<Value>) -> Vec<Value> {
+    let identity = |entry: &Value| {
+        ["manager", "operation", "apiVersion", "subresource"].map(|field| entry[field].as_str().map(str::to_owned))
+    };
+    let mut kept: Vec<Value> = Vec::new();
+    for entry in entries {
+        kept.retain(|other| identity(other) != identity(&entry));
+        kept.push(entry);
+    }
+    kept
+}
+
 /// An object without what belongs to nobody.
 fn owned_fields(object: &Value) -> Value {
     let mut object = object.clone();
@@ -76,7 +127,25 @@ fn owned_fields(object: &Value) -> Value {
     if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
         NOBODYS.iter().for_each(|field| drop(metadata.remove(*field)));
     }
-    object
+    named(object)
+}
+
+/// With lists of things that have names as objects, which have these as their fields.
+fn named(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let one = |(name, value): (String, Value)| match value {
+                Value::Array(list) if NAMED_LISTS.contains(&name.as_str()) => (name, by_name(list)),
+                value => (name, named(value)),
+            };
+            Value::Object(fields.into_iter().map(one).collect())
+        }
+        other => other,
+    }
+}
+
+fn by_name(list: Vec<Value>) -> Value {
+    list.into_iter().map(|it| (format!("k:{}", json!({"name": it["name"]})), named(it))).collect::<Map<_, _>>().into()
 }
 
 /// The fields of `after` that are not so in `before`, as a tree of `f:` names.
@@ -90,7 +159,8 @@ fn difference(before: &Value, after: &Value) -> Option<Value> {
         .iter()
         .filter_map(|(name, value)| {
             let old = before.get(name).unwrap_or(&nothing);
-            Some((format!("f:{name}"), difference(old, value)?))
+            let name = if name.starts_with("k:") { name.clone() } else { format!("f:{name}") };
+            Some((name, difference(old, value)?))
         })
         .collect();
     // A field that is only gone is nobody's.

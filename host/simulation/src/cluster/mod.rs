@@ -31,7 +31,7 @@ use aviary_core::time::Timestamp;
 use serde_json::Value;
 
 use self::{
-    agenda::Due,
+    agenda::{Due, Place},
     store::{Key, Store},
     workloads::Workload,
 };
@@ -50,7 +50,7 @@ const CONTROLLERS_TAKE: Duration = Duration::from_millis(10);
 pub struct Cluster {
     store: Store,
     now: Timestamp,
-    agenda: BTreeMap<(Timestamp, u64), Due>,
+    agenda: BTreeMap<Place, Due>,
     serial: u64,
     workloads: BTreeMap<Key, Workload>,
     /// Deployments at which the controllers will look already.

@@ -325,14 +325,8 @@ impl Cluster {
 
     pub(super) fn gets_ready(&mut self, uid: &str, starts: u32) {
         let now = self.now;
-        let current = self.pods.get(uid).filter(|pod| pod.restarts == starts);
-        let Some(pod) = current else { return };
-        let key = Key::new(Kind::Deployment, &pod.namespace, &pod.deployment);
-        self.change(uid, |pod| pod.ready = Some(now));
-        // It may be available only later.
-        let seconds = self.store.get(&key).and_then(|deployment| deployment["spec"]["minReadySeconds"].as_u64());
-        if let Some(seconds) = seconds.filter(|seconds| *seconds > 0) {
-            self.schedule(Duration::from_secs(seconds), Due::Turn(key));
+        if self.pods.get(uid).is_some_and(|pod| pod.restarts == starts) {
+            self.change(uid, |pod| pod.ready = Some(now));
         }
     }
 
@@ -377,6 +371,7 @@ impl Cluster {
     pub(super) fn gone(&mut self, uid: &str) {
         if let Some(pod) = self.pods.remove(uid) {
             self.store.remove(&pod.key());
+            self.look_at(&Key::new(Kind::Deployment, &pod.namespace, &pod.deployment));
         }
     }
 }

@@ -11,13 +11,15 @@ pub(super) struct Refusal {
     reason: &'static str,
     message: String,
     about: Option<(Kind, String)>,
+    /// Whether the object is named by its kind, rather than as paths do it.
+    by_kind: bool,
     /// The fields that are at fault, each with what is wrong.
     causes: Vec<(String, String)>,
 }
 
 impl Refusal {
     fn new(code: u16, reason: &'static str, message: String) -> Self {
-        Self { code, reason, message, about: None, causes: Vec::new() }
+        Self { code, reason, message, about: None, by_kind: false, causes: Vec::new() }
     }
 
     fn about(self, kind: Kind, name: &str) -> Self {
@@ -41,11 +43,16 @@ impl Refusal {
         Self::new(409, "Conflict", message).about(kind, name)
     }
 
+    /// A precondition of a deletion; it names the object by its kind.
+    pub fn precondition(kind: Kind, name: &str, why: &str) -> Self {
+        Self { by_kind: true, ..Self::conflict(kind, name, why) }
+    }
+
     /// A validation; it names the object and each field at fault.
     pub fn invalid(kind: Kind, name: &str, causes: Vec<(String, String)>) -> Self {
         let faults: Vec<String> = causes.iter().map(|(field, fault)| format!("{field}: {fault}")).collect();
         let message = format!("{} \"{name}\" is invalid: {}", kind.name(), faults.join(", "));
-        Self { causes, ..Self::new(422, "Invalid", message).about(kind, name) }
+        Self { causes, by_kind: true, ..Self::new(422, "Invalid", message).about(kind, name) }
     }
 
     /// A JSON patch that cannot be carried out, a failed `test` above all; it names no object.
@@ -83,8 +90,11 @@ impl Refusal {
     pub fn status(&self) -> Value {
         let mut details = json!({});
         if let Some((kind, name)) = &self.about {
-            let word = if self.reason == "Invalid" { kind.name() } else { kind.plural() };
-            details = json!({"name": name, "group": kind.group(), "kind": word});
+            let word = if self.by_kind { kind.name() } else { kind.plural() };
+            details = json!({"name": name, "kind": word});
+            if !kind.group().is_empty() {
+                details["group"] = json!(kind.group());
+            }
         }
         if !self.causes.is_empty() {
             let cause = |(field, fault): &(String, String)| json!({"reason": "FieldValueInvalid", "message": fault, "field": field});

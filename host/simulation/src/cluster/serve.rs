@@ -47,6 +47,11 @@ impl Cluster {
         let Some(name) = target.name else { return self.on_all(request, &target, &query) };
         let namespace = target.namespace.ok_or_else(Refusal::no_such_resource)?;
         let key = Key::new(target.kind, namespace, name);
+        // A Lease may be created so.
+        if request.method == "PUT" && key.kind == Kind::Lease && self.store.get(&key).is_none() {
+            let body = self.create(request.json()?, &key, request, &query)?;
+            return Ok(Response::Answer { status: 201, body });
+        }
         let body = match (request.method, target.part) {
             ("GET", Part::Whole | Part::Status) => self.get(&key)?.as_ref().clone(),
             ("GET", Part::Scale) => scale_of(&*self.get(&key)?),
@@ -76,7 +81,7 @@ impl Cluster {
             "GET" => Ok(Response::Answer { status: 200, body: self.list(request, target, &selector, query) }),
             "POST" => {
                 let namespace = target.namespace.ok_or_else(Refusal::method_not_allowed)?;
-                let body = self.create(target.kind, namespace, request, query)?;
+                let body = self.create_new(target.kind, namespace, request, query)?;
                 Ok(Response::Answer { status: 201, body })
             }
             _ => Err(Refusal::method_not_allowed()),
@@ -117,8 +122,14 @@ impl Cluster {
         json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "items": page.iter().map(item).collect::<Vec<_>>()})
     }
 
-    fn create(&mut self, kind: Kind, namespace: &str, request: &Request<'_>, query: &Query) -> Result<Value, Refusal> {
-        let mut object = request.json()?;
+    fn create_new(
+        &mut self,
+        kind: Kind,
+        namespace: &str,
+        request: &Request<'_>,
+        query: &Query,
+    ) -> Result<Value, Refusal> {
+        let object = request.json()?;
         if !object.is_object() {
             return Err(Refusal::bad_request("the body is no object"));
         }
@@ -140,6 +151,16 @@ impl Cluster {
         if self.store.get(&key).is_some() {
             return Err(Refusal::already_exists(kind, &name));
         }
+        self.create(object, &key, request, query)
+    }
+
+    fn create(&mut self, mut object: Value, key: &Key, request: &Request<'_>, query: &Query) -> Result<Value, Refusal> {
+        let Key { kind, namespace, name } = key;
+        let kind = *kind;
+        if kind == Kind::Deployment {
+            defaults::decodes(&object)
+                .map_err(|fault| Refusal::bad_request(format!("the body is no Deployment: {fault}")))?;
+        }
         let bare = kind.bare();
         (object["apiVersion"], object["kind"]) = (bare["apiVersion"].clone(), bare["kind"].clone());
         let metadata = &mut object["metadata"];
@@ -154,16 +175,24 @@ impl Cluster {
             defaults::fill_in(&mut object);
             object["status"] = json!({});
         }
-        defaults::validate(kind, &name, None, &object)?;
+        defaults::validate(kind, name, None, &object)?;
         let manager = request.manager(query);
         self.track(kind, &json!({}), &mut object, &manager, "");
-        Ok(self.store_and_react(&key, object))
+        Ok(self.store_and_react(key, object))
     }
 
     fn replace(&mut self, key: &Key, part: Part, request: &Request<'_>, query: &Query) -> Result<Value, Refusal> {
         let body = request.json()?;
+        let named = body["metadata"]["name"].as_str().unwrap_or_default();
+        if named != key.name {
+            return Err(Refusal::bad_request(format!("the name of the object ({named}) is not that of the URL")));
+        }
         let before = self.get(key)?;
         let version = body["metadata"]["resourceVersion"].as_str().filter(|version| !version.is_empty());
+        if key.kind == Kind::Lease && version.is_none() {
+            let words = "Invalid value: 0: must be specified for an update".to_owned();
+            return Err(Refusal::invalid(key.kind, &key.name, vec![("metadata.resourceVersion".to_owned(), words)]));
+        }
         if version.is_some_and(|version| before["metadata"]["resourceVersion"] != version) {
             let why = "the object has been modified; please apply your changes to the latest version and try again";
             return Err(Refusal::conflict(key.kind, &key.name, why));
@@ -171,6 +200,10 @@ impl Cluster {
         if part == Part::Scale {
             let replicas = body["spec"]["replicas"].clone();
             return self.scale(key, &before, replicas, &request.manager(query));
+        }
+        if key.kind == Kind::Deployment {
+            defaults::decodes(&body)
+                .map_err(|fault| Refusal::bad_request(format!("the body is no Deployment: {fault}")))?;
         }
         self.update(key, part, &before, body, &request.manager(query))
     }
@@ -189,6 +222,10 @@ impl Cluster {
             "application/strategic-merge-patch+json" => strategic::merged(document, &patch),
             other => return Err(Refusal::unsupported_media_type(other)),
         };
+        if key.kind == Kind::Deployment && part != Part::Scale {
+            // Told as a patch that cannot be carried out is.
+            defaults::decodes(&after).map_err(|fault| Refusal::patch_failed(&fault))?;
+        }
         let manager = request.manager(query);
         match part {
             Part::Scale => self.scale(key, &before, after["spec"]["replicas"].clone(), &manager),
@@ -263,7 +300,8 @@ impl Cluster {
 
     fn track(&self, kind: Kind, before: &Value, after: &mut Value, manager: &str, subresource: &str) {
         let writer = Writer { manager, subresource, at: self.now };
-        managed::track(before, after, &kind.api_version(), writer);
+        let track = if subresource == "scale" { managed::track_scale } else { managed::track };
+        track(before, after, &kind.api_version(), writer);
     }
 
     fn delete(&mut self, key: &Key, request: &Request<'_>, query: &Query) -> Result<Value, Refusal> {
@@ -273,7 +311,7 @@ impl Cluster {
             let wanted = options["preconditions"][field].as_str();
             if wanted.is_some_and(|wanted| before["metadata"][field] != wanted) {
                 let why = format!("Precondition failed: {words} in precondition and in object meta differ");
-                return Err(Refusal::conflict(key.kind, &key.name, &why));
+                return Err(Refusal::precondition(key.kind, &key.name, &why));
             }
         }
         let policy = options["propagationPolicy"].as_str().or(query.get("propagationPolicy")).unwrap_or("Background");
@@ -283,6 +321,10 @@ impl Cluster {
         let (name, uid) = (&key.name, before["metadata"]["uid"].clone());
         let details = json!({"name": name, "group": key.kind.group(), "kind": key.kind.plural(), "uid": uid});
         self.remove_and_react(key);
+        // What does not go at once is told as it is.
+        if key.kind == Kind::Pod || policy == "Foreground" {
+            return Ok((*before).clone());
+        }
         Ok(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}))
     }
 
@@ -316,13 +358,16 @@ fn scale_of(deployment: &Value) -> Value {
         .flatten()
         .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
         .collect();
+    // No replicas are no field.
+    let replicas = deployment["spec"]["replicas"].as_u64().unwrap_or(0);
+    let spec = if replicas == 0 { json!({}) } else { json!({"replicas": replicas}) };
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {
             "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"],
             "resourceVersion": metadata["resourceVersion"], "creationTimestamp": metadata["creationTimestamp"],
         },
-        "spec": {"replicas": deployment["spec"]["replicas"]},
+        "spec": spec,
         "status": {"replicas": deployment["status"]["replicas"].as_u64().unwrap_or(0), "selector": selector.join(",")},
     })
 }

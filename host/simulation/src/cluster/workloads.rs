@@ -1,16 +1,21 @@
 //! The controllers of Deployments and ReplicaSets over JSON objects: the numbers are those of [`crate::controller`], which
 //! the exploration uses too; names, pods, history and conditions are added here.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::Duration,
+};
 
 use aviary_core::time::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     Cluster,
+    agenda::{Due, Place},
+    conditions::{Turn, conditions, is_complete},
     kinds::Kind,
     managed::{self, Writer},
-    pods::{Birth, State},
+    pods::{Birth, Pod, State},
     store::Key,
     time_text,
 };
@@ -21,16 +26,22 @@ use crate::{
 };
 
 const CONTROLLER: &str = "kube-controller-manager";
+const REVISION: &str = "deployment.kubernetes.io/revision";
+const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
+const DESIRED_REPLICAS: &str = "deployment.kubernetes.io/desired-replicas";
+const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
+/// The annotations of a Deployment that its ReplicaSets do not take over.
+const NOT_COPIED: [&str; 5] =
+    ["kubectl.kubernetes.io/last-applied-configuration", REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS];
 
 /// What the controllers know of a Deployment.
 #[derive(Debug, Default)]
 pub(super) struct Workload {
     /// Oldest first.
     sets: Vec<Set>,
-    revision: u64,
     pods_born: u64,
-    /// The last time that anything got further.
-    progressed: Timestamp,
+    /// When the controllers look whether it still gets further.
+    deadline: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -40,9 +51,14 @@ struct Set {
     hash: String,
     template: Value,
     revision: u64,
+    /// Those of the Deployment that it has taken over, and what it was before it came back.
+    annotations: Map<String, Value>,
     created: Timestamp,
+    /// `minReadySeconds`; null for none.
+    min_ready: Value,
     wanted: u8,
     desired: u8,
+    most: u8,
     counted: u8,
     counted_available: u8,
     /// Uids, oldest first; those on their way out are none.
@@ -84,6 +100,7 @@ impl Cluster {
         }
         before.set_count = u8::try_from(places.len()).unwrap_or(0);
         let after = controller::turn(before, &specs);
+        let known_sets = workload.sets.len();
         for set in after.sets() {
             let known = places.iter().copied().find(|index| {
                 let is_new = workload.sets[*index].template == spec["template"];
@@ -92,12 +109,22 @@ impl Cluster {
             let index = known.unwrap_or_else(|| self.new_set(&mut workload, key, &spec["template"]));
             self.resize(&mut workload, index, set, key, &object);
         }
-        self.renew_revision(&mut workload, &spec["template"]);
-        let unavailable = specs.get(id).unavailable(before.replicas);
-        self.tell(key, &object, &mut workload, after.status, unavailable);
-        self.forget_history(&mut workload, key, spec);
+        self.look_when_available(&workload, key, spec);
+        let found = self.sync_revision(&mut workload, key, &object);
+        if before.paused || (controller::rolls(&before) && is_complete(&object, &object["status"])) {
+            self.forget_history(&mut workload, key, spec);
+        }
+        let turn = Turn {
+            unavailable: u32::from(specs.get(id).unavailable(before.replicas)),
+            rolled: controller::rolls(&before),
+            found,
+            created: workload.sets.len() > known_sets,
+            now: self.now,
+        };
+        let wanted = before.sets().iter().map(|set| u32::from(set.wanted)).sum();
+        let told = self.tell(key, &object, &mut workload, after.status, wanted, turn);
         self.workloads.insert(key.clone(), workload);
-        if after.sets != before.sets || after.set_count != before.set_count {
+        if told || after.sets != before.sets || after.set_count != before.set_count {
             self.look_at(key);
         }
     }
@@ -116,6 +143,17 @@ impl Cluster {
         }
     }
 
+    /// The controllers look again when the next pod that is ready has been so for long enough.
+    fn look_when_available(&mut self, workload: &Workload, key: &Key, spec: &Value) {
+        let min_ready = Duration::from_secs(spec["minReadySeconds"].as_u64().unwrap_or(0));
+        let pods = workload.sets.iter().flat_map(|set| &set.pods).filter_map(|uid| self.pods.get(uid));
+        let due =
+            pods.filter_map(|pod| pod.ready).map(|since| since.plus(min_ready)).filter(|due| *due > self.now).min();
+        if let Some(due) = due {
+            self.schedule(due.since(self.now), Due::Turn(key.clone()));
+        }
+    }
+
     fn numbers(&self, set: &Set, template: u8, spec: &Value) -> ReplicaSet {
         let min_ready = spec["minReadySeconds"].as_u64().unwrap_or(0);
         let mut pods = Pods::default();
@@ -126,24 +164,25 @@ impl Cluster {
                 Class::Ready => pods.ready += 1,
             }
         }
-        let Set { wanted, desired, counted, counted_available, .. } = *set;
-        ReplicaSet { template, wanted, desired, counted, counted_available, pods }
+        let Set { wanted, desired, most, counted, counted_available, .. } = *set;
+        ReplicaSet { template, wanted, desired, most, counted, counted_available, pods }
     }
 
     fn new_set(&mut self, workload: &mut Workload, key: &Key, template: &Value) -> usize {
         let hash = hash_of(template);
         let uid = self.store.new_uid();
-        workload.revision += 1;
-        workload.progressed = self.now;
         workload.sets.push(Set {
             name: format!("{}-{hash}", key.name),
             uid,
             hash,
             template: template.clone(),
-            revision: workload.revision,
+            revision: 0,
+            annotations: Map::new(),
             created: self.now,
+            min_ready: Value::Null,
             wanted: 0,
             desired: 0,
+            most: 0,
             counted: 0,
             counted_available: 0,
             pods: Vec::new(),
@@ -155,7 +194,7 @@ impl Cluster {
     fn resize(&mut self, workload: &mut Workload, index: usize, numbers: &ReplicaSet, key: &Key, deployment: &Value) {
         let min_ready = deployment["spec"]["minReadySeconds"].as_u64().unwrap_or(0);
         let set = &mut workload.sets[index];
-        (set.wanted, set.desired) = (numbers.wanted, numbers.desired);
+        (set.wanted, set.desired, set.most) = (numbers.wanted, numbers.desired, numbers.most);
         (set.counted, set.counted_available) = (numbers.counted, numbers.counted_available);
         let excess = set.pods.len().saturating_sub(usize::from(numbers.pods.total()));
         let mut uids = std::mem::take(&mut set.pods);
@@ -212,11 +251,11 @@ impl Cluster {
                 status[field] = json!(count);
             }
         }
-        let annotations = json!({
-            "deployment.kubernetes.io/desired-replicas": set.desired.to_string(),
-            "deployment.kubernetes.io/revision": set.revision.to_string(),
-        });
-        json!({
+        let mut annotations = set.annotations.clone();
+        annotations.insert(DESIRED_REPLICAS.to_owned(), json!(set.desired.to_string()));
+        annotations.insert(MAX_REPLICAS.to_owned(), json!(set.most.to_string()));
+        annotations.insert(REVISION.to_owned(), json!(set.revision.to_string()));
+        let mut object = json!({
             "apiVersion": "apps/v1", "kind": "ReplicaSet",
             "metadata": {
                 "name": set.name, "namespace": key.namespace, "uid": set.uid, "labels": labels,
@@ -227,62 +266,86 @@ impl Cluster {
                 "selector": {"matchLabels": with_hash(deployment["spec"]["selector"]["matchLabels"].clone())},
             },
             "status": status,
-        })
-    }
-
-    /// An older ReplicaSet whose template is wanted again gets the newest revision.
-    fn renew_revision(&self, workload: &mut Workload, template: &Value) {
-        let newest = workload.revision;
-        let Some(set) = workload.sets.iter_mut().find(|set| set.template == *template) else { return };
-        if set.revision < newest {
-            set.revision = newest + 1;
-            workload.revision = set.revision;
-            workload.progressed = self.now;
+        });
+        if !set.min_ready.is_null() {
+            object["spec"]["minReadySeconds"] = set.min_ready.clone();
         }
+        object
     }
 
-    /// Writes the status of a Deployment.
-    fn tell(&mut self, key: &Key, deployment: &Value, workload: &mut Workload, counts: Status, may_miss: u8) {
-        let ready = self.ready_pods(workload);
-        let unavailable = counts.replicas.saturating_sub(counts.available);
-        let mut status = json!({"observedGeneration": deployment["metadata"]["generation"]});
+    /// The ReplicaSet of the template gets the newest revision and the Deployment's annotations. Whether there is one.
+    fn sync_revision(&mut self, workload: &mut Workload, key: &Key, deployment: &Value) -> bool {
+        let template = &deployment["spec"]["template"];
+        let older = workload.sets.iter().filter(|set| set.template != *template).map(|set| set.revision).max();
+        let Some(set) = workload.sets.iter_mut().find(|set| set.template == *template) else { return false };
+        let revision = older.unwrap_or(0) + 1;
+        if set.revision < revision {
+            if set.revision > 0 {
+                let before = set.annotations.get(REVISION_HISTORY).and_then(Value::as_str);
+                let history = before.map_or(String::new(), |before| format!("{before},")) + &set.revision.to_string();
+                set.annotations.insert(REVISION_HISTORY.to_owned(), json!(history));
+            }
+            set.revision = revision;
+        }
+        let annotations = deployment["metadata"]["annotations"].as_object().into_iter().flatten();
+        let copied = annotations.filter(|(name, _)| !NOT_COPIED.contains(&name.as_str()));
+        set.annotations.extend(copied.map(|(name, value)| (name.clone(), value.clone())));
+        set.min_ready = deployment["spec"]["minReadySeconds"].clone();
+        let object = self.set_object(set, key, deployment);
+        self.store.put(&Key::new(Kind::ReplicaSet, &key.namespace, &set.name), object);
+        true
+    }
+
+    /// Writes the status of a Deployment whose ReplicaSets wanted so many pods before this turn. Whether anything is new.
+    fn tell(
+        &mut self,
+        key: &Key,
+        deployment: &Value,
+        workload: &mut Workload,
+        counts: Status,
+        wanted: u32,
+        turn: Turn,
+    ) -> bool {
+        let mut status = json!({
+            "observedGeneration": deployment["metadata"]["generation"], "terminatingReplicas": self.leaving(key),
+        });
         for (field, count) in [
-            ("replicas", counts.replicas),
-            ("updatedReplicas", counts.updated),
-            ("readyReplicas", ready),
-            ("availableReplicas", counts.available),
-            (
-                "unavailableReplicas",
-                unavailable.max(small(&deployment["spec"]["replicas"]).saturating_sub(counts.available)),
-            ),
+            ("replicas", u32::from(counts.replicas)),
+            ("updatedReplicas", u32::from(counts.updated)),
+            ("readyReplicas", u32::from(self.ready_pods(workload))),
+            ("availableReplicas", u32::from(counts.available)),
+            ("unavailableReplicas", wanted.saturating_sub(u32::from(counts.available))),
         ] {
             if count > 0 {
                 status[field] = json!(count);
             }
         }
-        let before = &deployment["status"];
-        let further = ["updatedReplicas", "readyReplicas", "availableReplicas"]
-            .iter()
-            .any(|field| status[field].as_u64().unwrap_or(0) > before[field].as_u64().unwrap_or(0));
-        if further {
-            workload.progressed = self.now;
-        }
-        status["conditions"] =
-            super::conditions::conditions(deployment, &status, u32::from(may_miss), workload.progressed, self.now);
+        let (conditions, deadline) = conditions(deployment, &status, turn);
+        status["conditions"] = conditions;
         let mut after = deployment.clone();
         after["status"] = status;
-        if workload.revision > 0 {
+        let newest = workload.sets.iter().find(|set| set.template == deployment["spec"]["template"]);
+        if let Some(newest) = newest {
             if after["metadata"]["annotations"].is_null() {
                 after["metadata"]["annotations"] = json!({});
             }
-            after["metadata"]["annotations"]["deployment.kubernetes.io/revision"] =
-                json!(workload.revision.to_string());
+            after["metadata"]["annotations"][REVISION] = json!(newest.revision.to_string());
         }
-        if after != *deployment {
-            let writer = Writer { manager: CONTROLLER, subresource: "status", at: self.now };
-            managed::track(deployment, &mut after, "apps/v1", writer);
-            self.store.put(key, after);
+        workload.deadline.take().into_iter().for_each(|place| self.call_off(place));
+        workload.deadline = deadline.map(|at| self.schedule(at.since(self.now), Due::Turn(key.clone())));
+        if after == *deployment {
+            return false;
         }
+        let writer = Writer { manager: CONTROLLER, subresource: "status", at: self.now };
+        managed::track(deployment, &mut after, "apps/v1", writer);
+        self.store.put(key, after);
+        true
+    }
+
+    /// Its pods on their way out.
+    fn leaving(&self, key: &Key) -> usize {
+        let of_it = |pod: &&Pod| pod.namespace == key.namespace && pod.deployment == key.name;
+        self.pods.values().filter(of_it).filter(|pod| pod.leaves.is_some()).count()
     }
 
     fn ready_pods(&self, workload: &Workload) -> u8 {
@@ -291,15 +354,14 @@ impl Cluster {
         u8::try_from(ready).unwrap_or(u8::MAX)
     }
 
-    /// Old ReplicaSets without pods are deleted, but for as many as the Deployment wants to keep.
+    /// The oldest ReplicaSets are deleted, but for as many as the Deployment wants to keep, and for those with pods.
     fn forget_history(&mut self, workload: &mut Workload, key: &Key, spec: &Value) {
         let kept = spec["revisionHistoryLimit"].as_u64().and_then(|kept| usize::try_from(kept).ok()).unwrap_or(10);
-        let is_old = |set: &Set| set.template != spec["template"] && set.idle();
-        let mut old: Vec<(u64, String)> =
-            workload.sets.iter().filter(|set| is_old(set)).map(|set| (set.revision, set.uid.clone())).collect();
+        let old = workload.sets.iter().filter(|set| set.template != spec["template"]);
+        let mut old: Vec<(u64, bool, String)> = old.map(|set| (set.revision, set.idle(), set.uid.clone())).collect();
         old.sort_unstable();
         let excess = old.len().saturating_sub(kept);
-        for (_, uid) in old.into_iter().take(excess) {
+        for (_, _, uid) in old.into_iter().take(excess).filter(|(_, idle, _)| *idle) {
             let Some(place) = workload.sets.iter().position(|set| set.uid == uid) else { continue };
             let set = workload.sets.remove(place);
             self.store.remove(&Key::new(Kind::ReplicaSet, &key.namespace, &set.name));
@@ -308,6 +370,7 @@ impl Cluster {
 
     /// The garbage collector takes what a deleted Deployment leaves.
     pub(super) fn collect(&mut self, workload: &Workload, key: &Key) {
+        workload.deadline.into_iter().for_each(|place| self.call_off(place));
         for set in &workload.sets {
             self.store.remove(&Key::new(Kind::ReplicaSet, &key.namespace, &set.name));
             set.pods.iter().for_each(|uid| self.dismiss(uid));
