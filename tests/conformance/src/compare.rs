@@ -1,0 +1,108 @@
+//! How the two sides differ.
+
+use std::fmt;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::{Model, Pace, Played, Sequence, play};
+
+/// How many ways the model's controllers may have gone while acts came at once are tried.
+const WAYS: usize = 200;
+
+/// The first thing in which the sides differ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// After which act.
+    pub step: usize,
+    /// Where: what was answered, or what they came to rest at, with the field.
+    pub place: String,
+    /// What the model says.
+    pub model: Value,
+    /// What the real one says.
+    pub real: Value,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  after act {}: {}", self.step, self.place)?;
+        writeln!(f, "    model:      {}", self.model)?;
+        write!(f, "    Kubernetes: {}", self.real)
+    }
+}
+
+/// All differences between what the real side did and what the model does: none if there is any way in which the model's
+/// controllers may have gone on between acts that come at once.
+///
+/// # Errors
+/// When the model cannot be played.
+pub async fn differences(sequence: &Sequence, real: &Played) -> Result<Vec<Difference>> {
+    let mut first = None;
+    for pace in paces(sequence.hurries()) {
+        let model = play(&mut Model::new(pace), sequence).await?;
+        let found = between(&model, real);
+        if found.is_empty() {
+            return Ok(found);
+        }
+        first.get_or_insert(found);
+    }
+    Ok(first.unwrap_or_default())
+}
+
+/// Ways to go on between acts that come at once, the extremes first.
+fn paces(gaps: usize) -> impl Iterator<Item = Pace> {
+    const PLENTY: usize = 2000;
+    let per_gap = match gaps {
+        0 => 1,
+        1 => WAYS,
+        2 => 24,
+        _ => 8,
+    };
+    // Denser at the beginning, where most happens.
+    let events = move |way: usize| match (way, per_gap) {
+        (0, _) => 0,
+        (1, _) => PLENTY,
+        (way, WAYS) => way - 1,
+        (way, 24) => way * (way + 1) / 2,
+        (way, _) => 1 << way,
+    };
+    let all = per_gap.pow(u32::try_from(gaps).unwrap_or(u32::MAX)).min(WAYS);
+    (0..all).map(move |number| {
+        (0..gaps)
+            .scan(number, |rest, _| {
+                let way = *rest % per_gap;
+                *rest /= per_gap;
+                Some(events(way))
+            })
+            .collect()
+    })
+}
+
+fn between(model: &Played, real: &Played) -> Vec<Difference> {
+    let answers = model.answers.iter().zip(&real.answers).enumerate();
+    let answers = answers.map(|(step, (model, real))| (step, "the answer", model, real));
+    let rests = model.rests.iter().zip(&real.rests).map(|((step, model), (_, real))| (*step, "at rest", model, real));
+    let mut found = Vec::new();
+    for (step, place, model, real) in answers.chain(rests) {
+        collect(step, place.to_owned(), model, real, &mut found);
+    }
+    found.sort_by_key(|difference| difference.step);
+    found
+}
+
+fn collect(step: usize, place: String, model: &Value, real: &Value, found: &mut Vec<Difference>) {
+    if model == real {
+        return;
+    }
+    match (model, real) {
+        (Value::Object(ours), Value::Object(theirs)) => {
+            let names = ours.keys().chain(theirs.keys().filter(|name| !ours.contains_key(*name)));
+            names.for_each(|name| collect(step, format!("{place} {name}"), &model[name], &real[name], found));
+        }
+        (Value::Array(ours), Value::Array(theirs)) if ours.len() == theirs.len() => {
+            let pairs = ours.iter().zip(theirs).enumerate();
+            pairs.for_each(|(index, (ours, theirs))| collect(step, format!("{place} {index}"), ours, theirs, found));
+        }
+        _ => found.push(Difference { step, place, model: model.clone(), real: real.clone() }),
+    }
+}
