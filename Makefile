@@ -3,7 +3,7 @@
 # All builds name the whole workspace: another choice of packages has other features, and compiles again.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup policies build install test explore programs demo demo-model demo-real bench chaos cluster cluster-down
+.PHONY: help setup policies build install test explore conformance programs demo demo-model demo-real bench chaos cluster cluster-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test: ## run every test there is
 explore: ## explore the core against a model of the cluster, crashes and people
 	@cargo build --locked --release --quiet --package aviary-simulation --bin explore
 	@exec target/release/explore $(EXPLORE)
+
+conformance: setup ## play N random sequences of acts on the model and on a real control plane: N=5000 SEED=7
+	@CONFORMANCE_SEQUENCES=$(or $(N),300) CONFORMANCE_SEED=$(or $(SEED),1) \
+		cargo test --locked --workspace --test conformance random -- --nocapture
 
 programs: policies
 	@cargo build --locked --workspace --bins

@@ -40,10 +40,9 @@ fn put(document: &mut Value, operation: &Value, must_be_there: bool) -> bool {
     let value = operation["value"].clone();
     match document.pointer_mut(parent) {
         Some(Value::Object(fields)) => {
-            let token = unescaped(token);
-            let there = fields.contains_key(&token);
-            fields.insert(token, value);
-            there || !must_be_there
+            // The API server's library does not mind that there is nothing to replace.
+            fields.insert(unescaped(token), value);
+            true
         }
         Some(Value::Array(list)) => match token.parse::<usize>() {
             Ok(index) if must_be_there => list.get_mut(index).map(|element| *element = value).is_some(),
@@ -85,7 +84,8 @@ mod tests {
             ),
             (json!([{"op": "replace", "path": "/a", "value": 2}, {"op": "test", "path": "/a", "value": 1}]), None),
             (json!([{"op": "add", "path": "/b~1c", "value": 3}]), Some(json!({"a": 1, "b/c": 3, "l": [1, 2]}))),
-            (json!([{"op": "replace", "path": "/b", "value": 3}]), None),
+            (json!([{"op": "replace", "path": "/b", "value": 3}]), Some(json!({"a": 1, "b": 3, "l": [1, 2]}))),
+            (json!([{"op": "replace", "path": "/b/c", "value": 3}]), None),
             (json!([{"op": "remove", "path": "/l/0"}]), Some(json!({"a": 1, "l": [2]}))),
             (json!([{"op": "add", "path": "/l/1", "value": 9}]), Some(json!({"a": 1, "l": [1, 9, 2]}))),
             (json!([{"op": "remove", "path": "/l/2"}]), None),

@@ -5,10 +5,12 @@ use std::fmt;
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::{Model, Pace, Played, Sequence, play};
+use crate::{Pace, Played, Sequence, Side, play};
 
-/// How many ways the model's controllers may have gone while acts came at once are tried.
-const WAYS: usize = 200;
+/// So many events are all that happen until rest.
+const EVERYTHING: usize = 2000;
+/// Up to how many events each number is tried.
+const MOST_EVENTS: usize = 100;
 
 /// The first thing in which the sides differ.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,11 +38,15 @@ impl fmt::Display for Difference {
 ///
 /// # Errors
 /// When the model cannot be played.
-pub async fn differences(sequence: &Sequence, real: &Played) -> Result<Vec<Difference>> {
+pub async fn differences<S: Side>(
+    sequence: &Sequence,
+    real: &Played,
+    model: impl Fn(Pace) -> S,
+) -> Result<Vec<Difference>> {
     let mut first = None;
     for pace in paces(sequence.hurries()) {
-        let model = play(&mut Model::new(pace), sequence).await?;
-        let found = between(&model, real);
+        let played = play(&mut model(pace), sequence).await?;
+        let found = between(&played, real);
         if found.is_empty() {
             return Ok(found);
         }
@@ -49,33 +55,17 @@ pub async fn differences(sequence: &Sequence, real: &Played) -> Result<Vec<Diffe
     Ok(first.unwrap_or_default())
 }
 
-/// Ways to go on between acts that come at once, the extremes first.
+/// Ways to go on between acts that come at once: nothing or everything happens there, then each number of events in each
+/// place.
 fn paces(gaps: usize) -> impl Iterator<Item = Pace> {
-    const PLENTY: usize = 2000;
-    let per_gap = match gaps {
-        0 => 1,
-        1 => WAYS,
-        2 => 24,
-        _ => 8,
-    };
-    // Denser at the beginning, where most happens.
-    let events = move |way: usize| match (way, per_gap) {
-        (0, _) => 0,
-        (1, _) => PLENTY,
-        (way, WAYS) => way - 1,
-        (way, 24) => way * (way + 1) / 2,
-        (way, _) => 1 << way,
-    };
-    let all = per_gap.pow(u32::try_from(gaps).unwrap_or(u32::MAX)).min(WAYS);
-    (0..all).map(move |number| {
-        (0..gaps)
-            .scan(number, |rest, _| {
-                let way = *rest % per_gap;
-                *rest /= per_gap;
-                Some(events(way))
-            })
-            .collect()
-    })
+    let extremes = (0..1usize << gaps.min(8))
+        .map(move |bits| (0..gaps).map(|gap| if bits >> gap & 1 == 1 { EVERYTHING } else { 0 }).collect());
+    let finer = (1..=MOST_EVENTS).flat_map(move |events| {
+        (0..gaps).flat_map(move |place| {
+            [0, EVERYTHING].map(|others| (0..gaps).map(|gap| if gap == place { events } else { others }).collect())
+        })
+    });
+    extremes.chain(finer)
 }
 
 fn between(model: &Played, real: &Played) -> Vec<Difference> {

@@ -24,5 +24,5 @@ pub use image::Image;
 pub use model::{Model, Pace};
 pub use play::{Played, Side, play};
 pub use real::Real;
-pub use report::{Outcome, Report, Run, compared, run};
+pub use report::{Outcome, Report, Run, run};
 pub use sequence::{Sequence, Step, sequences};

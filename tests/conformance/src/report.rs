@@ -15,12 +15,10 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
-use crate::{Difference, Real, Sequence, compare::differences, play, sequences};
+use crate::{Difference, Pace, Real, Sequence, Side, compare::differences, play, sequences};
 
 /// How many sequences are played on the real side at once.
 const AT_ONCE: usize = 24;
-/// How many of the sequences that show a difference are made shorter.
-const SHRUNK: usize = 6;
 /// How often a sequence is tried on its way to its shortest form.
 const TRIES: usize = 60;
 
@@ -34,6 +32,8 @@ pub struct Run {
     pub sequences: usize,
     /// What they are drawn by.
     pub seed: u64,
+    /// How many of those that show a difference, each in another place, are made shorter.
+    pub shortened: usize,
 }
 
 /// A sequence that tells the sides apart.
@@ -74,10 +74,10 @@ pub struct Report {
 
 /// Plays a sequence on both sides; nothing if they do not differ. What the real side does only sometimes is chance: a
 /// difference is one that shows every time.
-pub async fn compared(real: &Real, sequence: &Sequence) -> Option<Outcome> {
+pub async fn compared<S: Side>(real: &Real, sequence: &Sequence, model: impl Fn(Pace) -> S) -> Option<Outcome> {
     let mut outcome = None;
     for _ in 0..TIMES {
-        let differences = compared_once(real, sequence).await.map_err(|error| format!("{error:#}"));
+        let differences = compared_once(real, sequence, &model).await.map_err(|error| format!("{error:#}"));
         if differences.as_ref().is_ok_and(Vec::is_empty) {
             return None;
         }
@@ -86,27 +86,31 @@ pub async fn compared(real: &Real, sequence: &Sequence) -> Option<Outcome> {
     outcome
 }
 
-async fn compared_once(real: &Real, sequence: &Sequence) -> Result<Vec<Difference>> {
+async fn compared_once<S: Side>(
+    real: &Real,
+    sequence: &Sequence,
+    model: impl Fn(Pace) -> S,
+) -> Result<Vec<Difference>> {
     static NUMBER: AtomicUsize = AtomicUsize::new(1);
     let namespace = format!("conformance-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let mut stage = real.stage(namespace).await?;
     let played = play(&mut stage, sequence).await?;
-    differences(sequence, &played).await
+    differences(sequence, &played, model).await
 }
 
 /// Draws sequences and plays them on both sides; what differs is made shorter.
 ///
 /// # Errors
 /// When the real side cannot be reached.
-pub async fn run(kubeconfig: &Path, run: Run) -> Result<Report> {
+pub async fn run<S: Side>(kubeconfig: &Path, run: Run, model: impl Fn(Pace) -> S) -> Result<Report> {
     let real = Real::open(kubeconfig).await?;
     let begun = Instant::now();
     let drawn: Vec<_> = (0..run.sequences).map(|number| draw(run.seed, number)).collect();
     let acts = drawn.iter().map(|tree| tree.current().0.len()).sum();
     let played = futures::stream::iter(drawn).map(|tree| {
-        let real = &real;
+        let (real, model) = (&real, &model);
         async move {
-            let outcome = compared(real, &tree.current()).await?;
+            let outcome = compared(real, &tree.current(), model).await?;
             Some((tree, outcome))
         }
     });
@@ -116,8 +120,8 @@ pub async fn run(kubeconfig: &Path, run: Run) -> Result<Report> {
     for (tree, outcome) in different {
         let seen = places.entry(outcome.place()).or_insert(0);
         *seen += 1;
-        if *seen == 1 && outcomes.len() < SHRUNK {
-            outcomes.push(shortened(&real, tree, outcome).await);
+        if *seen == 1 && outcomes.len() < run.shortened {
+            outcomes.push(shortened(&real, tree, outcome, &model).await);
         }
     }
     Ok(Report { run, acts, took, differing, places, outcomes })
@@ -133,12 +137,17 @@ fn draw(seed: u64, number: usize) -> impl ValueTree<Value = Sequence> {
 }
 
 /// The shortest sequence that is found on the way down and still tells the sides apart.
-async fn shortened(real: &Real, mut tree: impl ValueTree<Value = Sequence>, mut shortest: Outcome) -> Outcome {
+async fn shortened<S: Side>(
+    real: &Real,
+    mut tree: impl ValueTree<Value = Sequence>,
+    mut shortest: Outcome,
+    model: impl Fn(Pace) -> S,
+) -> Outcome {
     let mut tries = 0;
     let mut smaller = tree.simplify();
     while smaller && tries < TRIES {
         tries += 1;
-        smaller = match compared(real, &tree.current()).await {
+        smaller = match compared(real, &tree.current(), &model).await {
             Some(outcome) => {
                 shortest = outcome;
                 tree.simplify()
@@ -151,7 +160,7 @@ async fn shortened(real: &Real, mut tree: impl ValueTree<Value = Sequence>, mut 
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Run { sequences, seed } = self.run;
+        let Run { sequences, seed, .. } = self.run;
         writeln!(
             f,
             "{sequences} sequences of {} acts in all in {:.1?}, seed {seed}: {} tell the model from Kubernetes",

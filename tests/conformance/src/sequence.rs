@@ -45,6 +45,8 @@ pub fn sequences() -> impl Strategy<Value = Sequence> {
         // Once only: a container that ends a second time is backed off from, and when that is over is a matter of time.
         let crashes: Vec<usize> = (0..steps.len()).filter(|index| steps[*index].act == Act::Crash).collect();
         crashes.into_iter().skip(1).for_each(|index| steps[index].act = Act::ReadScale);
+        // The model knows no deletion in the foreground: there it is one in the background, and all at rest is the same.
+        steps.iter_mut().filter(|step| step.act == Act::DeleteInForeground).for_each(|step| step.at_once = false);
         Sequence(steps)
     })
 }

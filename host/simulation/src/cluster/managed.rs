@@ -80,7 +80,9 @@ pub(super) fn track_scale(before: &Value, after: &mut Value, api_version: &str, 
         return;
     }
     let mut shown = without_zero(after.clone());
-    track(&without_zero(before.clone()), &mut shown, api_version, writer);
+    if before["spec"]["replicas"] != after["spec"]["replicas"] {
+        track(&without_zero(before.clone()), &mut shown, api_version, writer);
+    }
     let mut entries = shown["metadata"]["managedFields"].take();
     let replicas = json!({"f:spec": {"f:replicas": {}}});
     let mut apart = Vec::new();

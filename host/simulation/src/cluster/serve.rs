@@ -222,6 +222,9 @@ impl Cluster {
             "application/strategic-merge-patch+json" => strategic::merged(document, &patch),
             other => return Err(Refusal::unsupported_media_type(other)),
         };
+        if part != Part::Scale {
+            keeps_its_identity(key, &before, &after)?;
+        }
         if key.kind == Kind::Deployment && part != Part::Scale {
             // Told as a patch that cannot be carried out is.
             defaults::decodes(&after).map_err(|fault| Refusal::patch_failed(&fault))?;
@@ -341,6 +344,19 @@ fn may(method: &str, kind: Kind) -> bool {
         Kind::Pod => matches!(method, "GET" | "DELETE"),
         _ => true,
     }
+}
+
+/// A patch may change neither the name nor the uid of an object.
+fn keeps_its_identity(key: &Key, before: &Value, after: &Value) -> Result<(), Refusal> {
+    let (before, after) = (&before["metadata"], &after["metadata"]);
+    if before["name"] != after["name"] {
+        return Err(Refusal::bad_request(format!("the name of the object ({}) is not that of the URL", after["name"])));
+    }
+    if before["uid"] != after["uid"] && !after["uid"].is_null() {
+        let words = format!("Invalid value: {}: field is immutable", after["uid"]);
+        return Err(Refusal::invalid(key.kind, &key.name, vec![("metadata.uid".to_owned(), words)]));
+    }
+    Ok(())
 }
 
 fn strip_nulls(object: &mut Value) {
