@@ -44,10 +44,13 @@ pub async fn differences<S: Side>(
     model: impl Fn(Pace) -> S,
 ) -> Result<Vec<Difference>> {
     let mut first = None;
+    let certain_until = sequence.0.iter().position(|step| step.at_once).unwrap_or(usize::MAX);
     for pace in paces(sequence.hurries()) {
         let played = play(&mut model(pace), sequence).await?;
         let found = between(&played, real);
-        if found.is_empty() {
+        // Before anything came at once there is only one way.
+        let certain = found.first().is_none_or(|difference| difference.step <= certain_until);
+        if certain {
             return Ok(found);
         }
         first.get_or_insert(found);

@@ -97,7 +97,7 @@ impl Seen {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         let (namespace, key) = (text("namespace"), (kind, text("name")));
         let mut corners = self.lock();
-        let corner = corners.entry(namespace).or_insert_with(Corner::default);
+        let corner = corners.entry(namespace).or_default();
         if gone {
             corner.objects.remove(&key);
         } else {
@@ -107,7 +107,7 @@ impl Seen {
     }
 
     fn listen(&self, namespace: &str) -> watch::Receiver<()> {
-        self.lock().entry(namespace.to_owned()).or_insert_with(Corner::default).moved.subscribe()
+        self.lock().entry(namespace.to_owned()).or_default().moved.subscribe()
     }
 
     fn lists(&self, namespace: &str) -> Lists {

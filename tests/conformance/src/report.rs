@@ -20,7 +20,7 @@ use crate::{Difference, Pace, Real, Sequence, Side, compare::differences, play, 
 /// How many sequences are played on the real side at once.
 const AT_ONCE: usize = 24;
 /// How often a sequence is tried on its way to its shortest form.
-const TRIES: usize = 60;
+const TRIES: usize = 40;
 
 /// How often a difference has to show.
 const TIMES: usize = 3;
@@ -147,12 +147,13 @@ async fn shortened<S: Side>(
     let mut smaller = tree.simplify();
     while smaller && tries < TRIES {
         tries += 1;
-        smaller = match compared(real, &tree.current(), &model).await {
-            Some(outcome) => {
-                shortest = outcome;
-                tree.simplify()
-            }
-            None => tree.complicate(),
+        let sequence = tree.current();
+        let differences = compared_once(real, &sequence, &model).await.map_err(|error| format!("{error:#}"));
+        smaller = if differences.as_ref().is_ok_and(Vec::is_empty) {
+            tree.complicate()
+        } else {
+            shortest = Outcome { sequence, differences };
+            tree.simplify()
         };
     }
     shortest
