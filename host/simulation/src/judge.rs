@@ -97,7 +97,7 @@ pub fn remember(before: &World, action: Action, after: &mut World, mind: &mut Mi
     }
     prove(new.as_ref(), after, mind);
     let cap = new.map_or(after.past.wish, |new| new.replicas.min(after.past.wish));
-    let useful = lasting(after, new.as_ref());
+    let useful = lasting(after, new.as_ref(), mind);
     after.past.floor = cap.min(after.past.floor.max(useful));
     if is_complete(after, mind) && runs_as_remembered(after, new.as_ref(), mind) {
         // What was excused has come to pass.
@@ -189,12 +189,16 @@ fn useful(world: &World, standing: Option<&Standing>, mind: &Mind) -> u8 {
 
 /// Available pods that are to stay, for all that anybody has asked for so far; of one whose controller has not seen its size
 /// yet nobody knows which will.
-fn lasting(world: &World, standing: Option<&Standing>) -> u8 {
+fn lasting(world: &World, standing: Option<&Standing>, mind: &Mind) -> u8 {
+    let proven = |template: u8| mind.specs.image_of_template(template).bit() & world.past.proven != 0;
     let of_track = |track: Track| {
         let counts = |it: &&Deployment| it.ours || track == Track::Original && original_counts(phase(standing));
         let seen = |it: &&Deployment| it.status.observed >= it.generation;
+        // An original that is given back goes to the accepted version: what else it runs is to go at once.
+        let goes = track == Track::Original && phase(standing) == Some(PhaseKind::Releasing);
         let Some(deployment) = world.deployment(track).filter(counts).filter(seen) else { return 0 };
-        let pods: u8 = deployment.sets().iter().map(|set| set.pods.ready.min(set.wanted)).sum();
+        let stay = deployment.sets().iter().filter(|set| !goes || proven(set.template));
+        let pods: u8 = stay.map(|set| set.pods.ready.min(set.wanted)).sum();
         pods.min(deployment.replicas)
     };
     Track::ALL.into_iter().map(of_track).sum()
