@@ -114,7 +114,7 @@ fn apply(live: &mut Deployment, spec: u8, replicas: Option<u8>) {
         live.spec = spec;
         live.replicas = replicas.unwrap_or(if dropped { 1 } else { live.replicas });
     });
-    if dropped || live.replicas != before {
+    if live.replicas != before {
         live.managers.replicas = ReplicasOwner::Apply;
     }
     live.managers.applied_replicas = replicas.is_some();
@@ -153,3 +153,6 @@ fn say(after: &mut World, command: Command, mind: &mut Mind) -> Option<()> {
         Some(Effect::Save { record, epoch: known.epoch + rise, lease: after.daemon.lease, expected: known.version });
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Amount, Call, Change, Image, change::set};
+use crate::{
+    Amount, Call, Change, Image,
+    change::{set, set_or_remove},
+};
 
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -230,7 +233,7 @@ impl Manifest {
 }
 
 fn edit(object: &mut Value, change: Change) {
-    change.edits().into_iter().for_each(|(pointer, value)| set(object, pointer, value));
+    change.edits().into_iter().for_each(|(pointer, value)| set_or_remove(object, pointer, value));
 }
 
 /// A JSON patch with guards, as Aviary writes it: whole objects where something on the way may be missing.
@@ -245,6 +248,9 @@ fn guarded(live: &Value, guard: Guard, change: Change) -> Value {
         json!({"op": "test", "path": "/spec/replicas", "value": number(&live["spec"]["replicas"], off(Guard::Replicas))}),
     ];
     let operations = change.edits().into_iter().map(|(pointer, value)| {
+        if value.is_null() {
+            return json!({"op": "remove", "path": pointer});
+        }
         let (pointer, value) = grown(live, pointer, value);
         json!({"op": "add", "path": pointer, "value": value})
     });
@@ -283,7 +289,7 @@ fn versioned(mut object: Value, version: Version) -> Value {
     match version {
         Version::Right => {}
         Version::Stale => object["metadata"]["resourceVersion"] = json!("1"),
-        Version::None => set(&mut object, "/metadata/resourceVersion", Value::Null),
+        Version::None => set_or_remove(&mut object, "/metadata/resourceVersion", Value::Null),
     }
     object
 }

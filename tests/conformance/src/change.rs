@@ -39,6 +39,8 @@ pub enum Change {
     Image(Image),
     /// `spec.replicas`.
     Replicas(u8),
+    /// `spec.replicas` is taken out, as a client-side apply does it with what the manifest says no longer.
+    NoReplicas,
     /// Both in one request.
     ImageAndReplicas(Image, u8),
     /// `kubectl rollout restart`, at that time.
@@ -169,6 +171,7 @@ impl Change {
         match self {
             Self::Image(name) => vec![image(name)],
             Self::Replicas(replicas) => vec![("/spec/replicas", json!(replicas))],
+            Self::NoReplicas => vec![("/spec/replicas", Value::Null)],
             Self::ImageAndReplicas(name, replicas) => vec![image(name), ("/spec/replicas", json!(replicas))],
             Self::Restart(at) => vec![(RESTARTED_AT, json!(format!("2026-01-01T00:00:{at:02}Z")))],
             Self::Paused(paused) => vec![("/spec/paused", json!(paused))],
@@ -188,6 +191,15 @@ impl Change {
 }
 
 /// Sets a field and what is missing on the way to it; one that would get null is removed.
+pub fn set_or_remove(object: &mut Value, pointer: &str, value: Value) {
+    let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
+    match value {
+        Value::Null => drop(object.pointer_mut(parent).and_then(Value::as_object_mut).and_then(|it| it.remove(name))),
+        value => set(object, pointer, value),
+    }
+}
+
+/// Sets a field and what is missing on the way to it.
 pub fn set(object: &mut Value, pointer: &str, value: Value) {
     let mut place = object;
     let tokens: Vec<String> = pointer.split('/').skip(1).map(|token| token.replace("~1", "/")).collect();
@@ -195,10 +207,7 @@ pub fn set(object: &mut Value, pointer: &str, value: Value) {
     for token in parents {
         place = step(place, token);
     }
-    match (place.as_object_mut(), value) {
-        (Some(fields), Value::Null) => drop(fields.remove(last)),
-        (_, value) => *step(place, last) = value,
-    }
+    *step(place, last) = value;
 }
 
 fn step<'a>(place: &'a mut Value, token: &str) -> &'a mut Value {

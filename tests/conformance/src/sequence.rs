@@ -98,6 +98,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => Just(Change::Nothing),
         2 => (0..3u8).prop_map(Change::Label),
         2 => (0..3u8).prop_map(Change::Annotation),
+        2 => Just(Change::NoReplicas),
         2 => (0..4u8).prop_map(Change::History),
         3 => any::<bool>().prop_map(Change::Paused),
         2 => rolling().prop_map(|(surge, unavailable)| Change::Rolling(surge, unavailable)),
