@@ -13,6 +13,8 @@ use crate::{
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const JSON: &str = "application/json";
+/// A resourceVersion that no object ever has.
+const STALE: &str = "4000000000";
 
 /// Who manages what Aviary writes.
 pub const AVIARY: &str = "aviary";
@@ -51,7 +53,7 @@ pub enum Guard {
 pub enum Version {
     /// That of the object as it is.
     Right,
-    /// An older one.
+    /// Another one.
     Stale,
     /// None.
     None,
@@ -135,6 +137,21 @@ pub struct Told {
 }
 
 impl Act {
+    /// Whether a rollout may come to a stand by it, as far as it has got: pods that never get ready, or a pause.
+    #[must_use]
+    pub fn stalls(&self) -> bool {
+        let change = |change: Change| match change {
+            Change::Image(image) | Change::ImageAndReplicas(image, _) => !image.serves(),
+            Change::Paused(paused) => paused,
+            _ => false,
+        };
+        match *self {
+            Self::Create(manifest) => !manifest.image.serves() || manifest.also.is_some_and(change),
+            Self::Patch(_, what) | Self::Merge(what) | Self::Put(_, what) => change(what),
+            _ => false,
+        }
+    }
+
     /// Where the object is that the act is about.
     #[must_use]
     pub fn path(&self, namespace: &str) -> String {
@@ -288,7 +305,7 @@ fn merge_patch(live: &Value, change: Change) -> Value {
 fn versioned(mut object: Value, version: Version) -> Value {
     match version {
         Version::Right => {}
-        Version::Stale => object["metadata"]["resourceVersion"] = json!("1"),
+        Version::Stale => object["metadata"]["resourceVersion"] = json!(STALE),
         Version::None => set_or_remove(&mut object, "/metadata/resourceVersion", Value::Null),
     }
     object
@@ -369,7 +386,7 @@ impl Lease {
 fn replacing(mut object: Value, told: &Told, version: Version) -> Value {
     object["metadata"]["resourceVersion"] = told.object["metadata"]["resourceVersion"].clone();
     if told.object.is_null() {
-        object["metadata"]["resourceVersion"] = json!("1");
+        object["metadata"]["resourceVersion"] = json!(STALE);
     }
     versioned(object, version)
 }
@@ -377,7 +394,7 @@ fn replacing(mut object: Value, told: &Told, version: Version) -> Value {
 fn record_preconditions(told: &Told, version: Version) -> Value {
     let version = match version {
         Version::Right => told.object["metadata"]["resourceVersion"].clone(),
-        Version::Stale => json!("1"),
+        Version::Stale => json!(STALE),
         Version::None => return Value::Null,
     };
     json!({"preconditions": {"resourceVersion": version}})

@@ -47,6 +47,10 @@ pub fn sequences() -> impl Strategy<Value = Sequence> {
         crashes.into_iter().skip(1).for_each(|index| steps[index].act = Act::ReadScale);
         // The model knows no deletion in the foreground: there it is one in the background, and all at rest is the same.
         steps.iter_mut().filter(|step| step.act == Act::DeleteInForeground).for_each(|step| step.at_once = false);
+        // A rollout that comes to a stand stays as far as it got, which is chance where others were under way.
+        let stalls = steps.iter().position(|step| step.act.stalls());
+        let calm = stalls.map_or(steps.len(), |index| index.saturating_sub(1));
+        steps[calm..].iter_mut().for_each(|step| step.at_once = false);
         Sequence(steps)
     })
 }

@@ -21,6 +21,11 @@ const NOBODYS: [&str; 9] = [
     "selfLink",
 ];
 
+/// Objects that every object of their kind has: whoever writes something in them does not own them.
+const ALWAYS_THERE: [&str; 5] = ["metadata", "spec", "status", "template", "strategy"];
+/// Owning an object itself, apart from what is in it.
+const ITSELF: &str = ".";
+
 /// Lists whose elements are known by their names.
 const NAMED_LISTS: [&str; 4] = ["containers", "initContainers", "env", "volumes"];
 
@@ -75,7 +80,8 @@ pub(super) fn track(before: &Value, after: &mut Value, api_version: &str, writer
 /// replicas are no field there, so whoever scales to 0 owns nothing; what nobody owned goes on being nobody's; and who owned
 /// the number and still does gets an entry of its own for it, which is lost with the next write.
 pub(super) fn track_scale(before: &Value, after: &mut Value, api_version: &str, writer: Writer<'_>) {
-    let entries = before["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let entries = last_of_each(after["metadata"]["managedFields"].as_array().cloned().unwrap_or_default());
+    after["metadata"]["managedFields"] = json!(entries);
     if !entries.iter().any(|entry| entry["fieldsV1"].pointer("/f:spec/f:replicas").is_some()) {
         return;
     }
@@ -137,7 +143,7 @@ fn named(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let one = |(name, value): (String, Value)| match value {
-                Value::Array(list) if NAMED_LISTS.contains(&name.as_str()) => (name, by_name(list)),
+                Value::Array(list) if is_named_list(&name) => (name, by_name(list)),
                 value => (name, named(value)),
             };
             Value::Object(fields.into_iter().map(one).collect())
@@ -161,12 +167,20 @@ fn difference(before: &Value, after: &Value) -> Option<Value> {
         .iter()
         .filter_map(|(name, value)| {
             let old = before.get(name).unwrap_or(&nothing);
+            let mut below = difference(old, value)?;
+            if old.is_null() && !is_leaf(&below) && !ALWAYS_THERE.contains(&name.as_str()) && !is_named_list(name) {
+                below[ITSELF] = json!({});
+            }
             let name = if name.starts_with("k:") { name.clone() } else { format!("f:{name}") };
-            Some((name, difference(old, value)?))
+            Some((name, below))
         })
         .collect();
     // A field that is only gone is nobody's.
     (!tree.is_empty()).then_some(Value::Object(tree))
+}
+
+fn is_named_list(name: &str) -> bool {
+    NAMED_LISTS.contains(&name)
 }
 
 fn is_leaf(tree: &Value) -> bool {
@@ -177,6 +191,9 @@ fn is_leaf(tree: &Value) -> bool {
 fn kept(tree: &Value, object: &Value) -> Value {
     let Some(fields) = tree.as_object() else { return json!({}) };
     let kept = fields.iter().filter_map(|(name, below)| {
+        if name == ITSELF {
+            return Some((name.clone(), below.clone()));
+        }
         let value = object.get(name.strip_prefix("f:").unwrap_or(name))?;
         let rest = if is_leaf(below) { below.clone() } else { kept(below, value) };
         (is_leaf(below) || !is_leaf(&rest)).then(|| (name.clone(), rest))

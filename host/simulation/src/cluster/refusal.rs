@@ -55,6 +55,13 @@ impl Refusal {
         Self { causes, by_kind: true, ..Self::new(422, "Invalid", message).about(kind, name) }
     }
 
+    /// A kind of which each update has to name the version that it replaces.
+    pub fn without_version(kind: Kind, name: &str) -> Self {
+        let words = "Invalid value: 0: must be specified for an update".to_owned();
+        let causes = vec![("metadata.resourceVersion".to_owned(), words)];
+        Self { by_kind: false, ..Self::invalid(kind, name, causes) }
+    }
+
     /// A JSON patch that cannot be carried out, a failed `test` above all; it names no object.
     pub fn patch_failed(operation: &str) -> Self {
         Self::new(

@@ -148,9 +148,6 @@ impl Cluster {
             return Err(Refusal::bad_request("resourceVersion should not be set on objects to be created"));
         }
         let key = Key::new(kind, namespace, &name);
-        if self.store.get(&key).is_some() {
-            return Err(Refusal::already_exists(kind, &name));
-        }
         self.create(object, &key, request, query)
     }
 
@@ -176,6 +173,9 @@ impl Cluster {
             object["status"] = json!({});
         }
         defaults::validate(kind, name, None, &object)?;
+        if self.store.get(key).is_some() {
+            return Err(Refusal::already_exists(kind, name));
+        }
         let manager = request.manager(query);
         self.track(kind, &json!({}), &mut object, &manager, "");
         Ok(self.store_and_react(key, object))
@@ -183,6 +183,10 @@ impl Cluster {
 
     fn replace(&mut self, key: &Key, part: Part, request: &Request<'_>, query: &Query) -> Result<Value, Refusal> {
         let body = request.json()?;
+        if key.kind == Kind::Deployment && part != Part::Scale {
+            defaults::decodes(&body)
+                .map_err(|fault| Refusal::bad_request(format!("the body is no Deployment: {fault}")))?;
+        }
         let named = body["metadata"]["name"].as_str().unwrap_or_default();
         if named != key.name {
             return Err(Refusal::bad_request(format!("the name of the object ({named}) is not that of the URL")));
@@ -190,8 +194,7 @@ impl Cluster {
         let before = self.get(key)?;
         let version = body["metadata"]["resourceVersion"].as_str().filter(|version| !version.is_empty());
         if key.kind == Kind::Lease && version.is_none() {
-            let words = "Invalid value: 0: must be specified for an update".to_owned();
-            return Err(Refusal::invalid(key.kind, &key.name, vec![("metadata.resourceVersion".to_owned(), words)]));
+            return Err(Refusal::without_version(key.kind, &key.name));
         }
         if version.is_some_and(|version| before["metadata"]["resourceVersion"] != version) {
             let why = "the object has been modified; please apply your changes to the latest version and try again";
@@ -200,10 +203,6 @@ impl Cluster {
         if part == Part::Scale {
             let replicas = body["spec"]["replicas"].clone();
             return self.scale(key, &before, replicas, &request.manager(query));
-        }
-        if key.kind == Kind::Deployment {
-            defaults::decodes(&body)
-                .map_err(|fault| Refusal::bad_request(format!("the body is no Deployment: {fault}")))?;
         }
         self.update(key, part, &before, body, &request.manager(query))
     }
