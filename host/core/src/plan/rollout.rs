@@ -268,39 +268,41 @@ fn make_way(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
 
 /// A canary that passed and does not get complete again is rolled back as in a step: the primary still runs what is accepted.
 fn wait_for_canary(context: &Context<'_>, rollout: &Rollout) -> Plan {
-    let available = context.available(Track::Canary);
-    let Some(mark) = rollout.high_water.filter(|mark| mark.available >= available) else {
-        return mark_promotion(context, rollout, Some(available));
-    };
-    let deadline = context.deadline(mark);
-    if context.now >= deadline {
-        return roll_back(context, rollout, Ending::RolledBack, &context.not_ready(Track::Canary, mark));
-    }
-    Plan::wait("promoting: waiting until the canary is complete").waking_at(Some(deadline))
+    marked(context, rollout, Track::Canary, |mark| {
+        let deadline = context.deadline(mark);
+        if context.now >= deadline {
+            return roll_back(context, rollout, Ending::RolledBack, &context.not_ready(Track::Canary, mark));
+        }
+        Plan::wait("promoting: waiting until the canary is complete").waking_at(Some(deadline))
+    })
 }
 
 fn walk_back(context: &Context<'_>, rollout: &Rollout) -> Plan {
-    let Some(mark) = rollout.high_water else {
-        return mark_promotion(context, rollout, Some(context.available(Track::Primary)));
-    };
-    if let Some(mark) = context.higher_water(Track::Primary, mark) {
-        return mark_promotion(context, rollout, Some(mark.available));
-    }
-    if !context.complete(Track::Primary) {
-        let wake = Some(context.deadline(mark)).filter(|at| *at > context.now);
-        return Plan::wait("promoting: the primary takes the candidate while the canary serves").waking_at(wake);
-    }
-    match context.walk(Targets { primary: context.record.replicas, canary: 0 }) {
-        Walk::Scale { track, to, .. } => context.set_size(track, to).unwrap_or_default(),
-        Walk::WaitFor(track) => Plan::wait(format!("promoting: waiting until the {track} is complete")),
-        Walk::Arrived => context.give_back().unwrap_or_else(|| promoted(context, rollout)),
+    marked(context, rollout, Track::Primary, |mark| {
+        if !context.complete(Track::Primary) {
+            let wake = Some(context.deadline(mark)).filter(|at| *at > context.now);
+            return Plan::wait("promoting: the primary takes the candidate while the canary serves").waking_at(wake);
+        }
+        match context.walk(Targets { primary: context.record.replicas, canary: 0 }) {
+            Walk::Scale { track, to, .. } => context.set_size(track, to).unwrap_or_default(),
+            Walk::WaitFor(track) => Plan::wait(format!("promoting: waiting until the {track} is complete")),
+            Walk::Arrived => context.give_back().unwrap_or_else(|| promoted(context, rollout)),
+        }
+    })
+}
+
+/// Goes on with the most pods of `track` that the promotion has seen available, once that is remembered.
+fn marked(context: &Context<'_>, rollout: &Rollout, track: Track, go_on: impl FnOnce(HighWater) -> Plan) -> Plan {
+    let first = HighWater { available: context.available(track), at: context.now };
+    let higher = rollout.high_water.map_or(Some(first), |mark| context.higher_water(track, mark));
+    match (higher, rollout.high_water) {
+        (None, Some(mark)) => go_on(mark),
+        (higher, _) => mark_promotion(context, rollout, higher),
     }
 }
 
-/// So many pods have become available of what is waited for.
-fn mark_promotion(context: &Context<'_>, rollout: &Rollout, available: Option<u32>) -> Plan {
+fn mark_promotion(context: &Context<'_>, rollout: &Rollout, high_water: Option<HighWater>) -> Plan {
     let mut record = context.changed();
-    let high_water = available.map(|available| HighWater { available, at: context.now });
     record.phase = Phase::Promoting(Box::new(Rollout { high_water, ..rollout.clone() }));
     Plan::save_silently(record)
 }
