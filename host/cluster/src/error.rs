@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use kube::{Error, core::Status};
+use kube::{Error, core::Status, runtime::watcher};
 use thiserror::Error as ThisError;
 
 /// Why a write did not happen, or may not have happened; each carries the API server's own words.
@@ -65,12 +65,23 @@ fn names_an_object(status: &Status) -> bool {
 }
 
 /// What the API server says itself.
-pub(crate) fn words(status: &Status) -> String {
+fn words(status: &Status) -> String {
     if status.message.is_empty() { status.reason.clone() } else { status.message.clone() }
 }
 
+/// Why a watch does not work, in the API server's own words where it has any.
+pub(crate) fn watch_words(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => with_causes(error),
+        watcher::Error::WatchError(refusal) => words(refusal),
+        other => other.to_string(),
+    }
+}
+
 /// The whole chain, since the outermost error of the client seldom says what happened.
-pub(crate) fn with_causes(error: &Error) -> String {
+fn with_causes(error: &Error) -> String {
     if let Error::Api(status) = error {
         return words(status);
     }

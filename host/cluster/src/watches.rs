@@ -19,7 +19,7 @@ use tokio::{sync::mpsc::Sender, task::JoinSet, time::Instant};
 use tracing::warn;
 
 use crate::{
-    error::{with_causes, words},
+    error::watch_words,
     input::{ClusterInput, Kind, Object},
     preflight::tell_permissions,
     records::RECORD_LABEL,
@@ -162,13 +162,7 @@ impl Teller {
 
     fn failure(&self, error: &watcher::Error) -> ClusterInput {
         let forbidden = is_refusal(error);
-        let error = match error {
-            watcher::Error::InitialListFailed(error)
-            | watcher::Error::WatchStartFailed(error)
-            | watcher::Error::WatchFailed(error) => with_causes(error),
-            watcher::Error::WatchError(refusal) => words(refusal),
-            other => other.to_string(),
-        };
+        let error = watch_words(error);
         ClusterInput::WatchFailed { kind: self.kind, namespace: self.namespace.clone(), forbidden, error }
     }
 }

@@ -6,12 +6,12 @@ use futures::StreamExt as _;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Api,
-    runtime::watcher::{self, Config, Event, watcher},
+    runtime::watcher::{Config, Event, watcher},
 };
 use tokio::sync::mpsc::Sender;
 
 use super::{election::Seen, object::seen};
-use crate::error::with_causes;
+use crate::error::watch_words;
 
 /// How long a watch lasts, in seconds: a dead connection is noticed only then.
 const WATCH_SECONDS: u32 = 45;
@@ -47,7 +47,7 @@ pub async fn look(api: Api<Lease>, name: String, duration: Duration, sender: Sen
                 }
                 Ok(Event::InitDone) if listed => continue,
                 Ok(Event::InitDone | Event::Delete(_)) => (Heard::Gone, false),
-                Err(error) => (Heard::Failed(why(&error)), true),
+                Err(error) => (Heard::Failed(watch_words(&error)), true),
             };
             if sender.send(heard).await.is_err() {
                 return;
@@ -57,14 +57,5 @@ pub async fn look(api: Api<Lease>, name: String, duration: Duration, sender: Sen
             }
         }
         tokio::time::sleep(WAIT.saturating_sub(opened.elapsed())).await;
-    }
-}
-
-fn why(error: &watcher::Error) -> String {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => with_causes(error),
-        other => other.to_string(),
     }
 }
