@@ -232,9 +232,10 @@ fn observation(metric: &MetricSettings, answer: Result<Answer, String>) -> Metri
 
 #[cfg(test)]
 mod tests {
-    use aviary_core::judge::{Better, MetricKind, Track};
+    use aviary_core::judge::{MetricKind, Track};
 
     use super::*;
+    use crate::question::tests::metric;
 
     /// Knows one pod, whose samples it has from the first time that it is asked for.
     struct OnePod;
@@ -254,17 +255,6 @@ mod tests {
 
     #[tokio::test]
     async fn what_another_answers_is_read_as_prometheus_answer_is() {
-        let metric = |source, kind| MetricSettings {
-            name: "m".to_owned(),
-            unit: String::new(),
-            source,
-            kind,
-            better: Better::Neither,
-            min: None,
-            max: None,
-            window: Duration::from_secs(60),
-            parameters: serde_json::json!({}),
-        };
         let metrics = [
             metric(MetricSource::Series(r#"foo{pod=~"{pods}"}"#.to_owned()), MetricKind::Counter),
             metric(MetricSource::Query("up".to_owned()), MetricKind::Evaluated),

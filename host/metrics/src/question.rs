@@ -249,12 +249,13 @@ fn condition(template: &Template, values: &Values<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use aviary_core::judge::Better;
 
     use super::*;
 
-    fn metric(source: MetricSource, kind: MetricKind) -> MetricSettings {
+    /// A metric of which nothing else counts.
+    pub(crate) fn metric(source: MetricSource, kind: MetricKind) -> MetricSettings {
         MetricSettings {
             name: "m".to_owned(),
             unit: String::new(),
