@@ -1,8 +1,9 @@
 //! The play: adoption, and one release after the other.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use aviary_simulation::face::wall;
 
 use crate::{
     board::board,
@@ -141,7 +142,7 @@ impl<'a, S: Stage> Play<'a, S> {
         if let Some(check) = last_check(&service) {
             self.last_check = Some(check.clone());
         }
-        self.screen.show(board(&self.title, &service, self.last_check.as_ref(), now()))
+        self.screen.show(board(&self.title, &service, self.last_check.as_ref(), wall().0))
     }
 
     fn why_not(&mut self) -> String {
@@ -165,10 +166,4 @@ impl<'a, S: Stage> Play<'a, S> {
         let time = Line::default().add(Style::Dim, format!("{:>4}:{:02}", seconds / 60, seconds % 60)).pad(INDENT + 1);
         self.screen.say(time.join(line), INDENT + 1)
     }
-}
-
-/// Milliseconds since the epoch.
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

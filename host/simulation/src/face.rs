@@ -3,9 +3,10 @@
 
 use std::{
     convert::Infallible,
-    fmt,
+    fmt, io,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aviary_core::time::Timestamp;
@@ -17,13 +18,47 @@ use axum::{
     response::{IntoResponse as _, Response as HttpResponse},
 };
 use futures::stream;
-use serde_json::Value;
-use tokio::{sync::watch, time::Instant};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::watch, time::Instant};
 
 use crate::cluster::{Cluster, Request, Response, Watch};
 
 /// The largest body that is read, in bytes; that of etcd.
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
+
+/// The machine's time.
+#[must_use]
+pub fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Serves HTTP on a free port of loopback until the runtime ends; where.
+///
+/// # Errors
+/// When nothing can be listened on.
+pub async fn serve(router: Router) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(address)
+}
+
+/// The kubeconfig of an API server that asks nobody who they are; JSON is YAML. `namespace` is that of its context,
+/// where it has one.
+#[must_use]
+pub fn kubeconfig(server: SocketAddr, namespace: Option<&str>) -> Value {
+    let mut context = json!({ "cluster": "model", "user": "anybody" });
+    if let Some(namespace) = namespace {
+        context["namespace"] = json!(namespace);
+    }
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "model",
+        "clusters": [{ "name": "model", "cluster": { "server": format!("http://{server}") } }],
+        "users": [{ "name": "anybody", "user": {} }],
+        "contexts": [{ "name": "model", "context": context }],
+    })
+}
 
 /// Tells what time it is.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

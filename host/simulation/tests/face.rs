@@ -94,10 +94,7 @@ async fn half_a_minute_of_virtual_time_passes_as_soon_as_nobody_works() {
 #[tokio::test]
 async fn over_a_socket_it_is_an_api_server() {
     let face = face(Duration::from_millis(100));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let router = face.router();
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let address = format!("http://{}", aviary_simulation::face::serve(face.router()).await.unwrap());
     let client = Client::try_from(Config::new(address.parse().unwrap())).unwrap();
     serves(&face, &client).await;
 }

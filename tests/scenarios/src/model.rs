@@ -2,23 +2,21 @@
 //! numbers for Prometheus.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use aviary_core::time::Timestamp;
 use aviary_simulation::cluster::{Cluster, End, Fate, NewPod, Pod, State};
-use aviary_simulation::face::{Clock, Face};
+use aviary_simulation::face::{self, Clock, Face, wall};
 use aviary_simulation::prometheus::{self, Selector, Series};
-use axum::Router;
 use clap::Parser as _;
 use local_cluster::{Output, control_plane, kubectl};
 use node_agent::arguments::Arguments;
 use node_agent::images::{Image, ImageTable};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
 use crate::ground::images;
 
@@ -48,12 +46,7 @@ impl Model {
         });
         let [api_server, prometheus] = addresses.recv().unwrap();
         let model = Self { folder, program: control_plane().unwrap(), prometheus: format!("http://{prometheus}") };
-        let text = format!(
-            r#"{{"apiVersion":"v1","kind":"Config","clusters":[{{"name":"model","cluster":{{"server":"http://{api_server}"}}}}],
-            "contexts":[{{"name":"model","context":{{"cluster":"model","user":"anybody"}}}}],"current-context":"model",
-            "users":[{{"name":"anybody","user":{{}}}}]}}"#
-        );
-        std::fs::write(model.kubeconfig(), text).unwrap();
+        std::fs::write(model.kubeconfig(), face::kubeconfig(api_server, None).to_string()).unwrap();
         model
     }
 
@@ -74,10 +67,10 @@ impl Model {
 }
 
 async fn live(addresses: &mpsc::Sender<[SocketAddr; 2]>) {
-    let clock: Clock = Arc::new(now);
+    let clock: Clock = Arc::new(wall);
     let images = Arc::new(Mutex::new(ImageTable::open(images()).unwrap()));
     let fates = images.clone();
-    let cluster = Cluster::new(now(), Box::new(move |pod: &NewPod<'_>| fate(&mut fates.lock().unwrap(), pod)));
+    let cluster = Cluster::new(wall(), Box::new(move |pod: &NewPod<'_>| fate(&mut fates.lock().unwrap(), pod)));
     let face = Face::new(cluster, clock.clone());
     let seen = face.clone();
     let source = Arc::new(move |selector: &Selector| {
@@ -85,22 +78,10 @@ async fn live(addresses: &mpsc::Sender<[SocketAddr; 2]>) {
         let mut images = images.lock().unwrap();
         pods.iter().flat_map(|pod| series(&mut images, pod)).filter(|series| selector.fits(&series.labels)).collect()
     });
-    let api_server = serve(face.router()).await;
-    let prometheus = serve(prometheus::router(clock, source)).await;
+    let api_server = face::serve(face.router()).await.unwrap();
+    let prometheus = face::serve(prometheus::router(clock, source)).await.unwrap();
     addresses.send([api_server, prometheus]).unwrap();
     face.live().await;
-}
-
-async fn serve(router: Router) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    Timestamp(i64::try_from(since.as_millis()).unwrap())
 }
 
 /// The command line of a worker; nothing for an image that runs none.
@@ -129,7 +110,7 @@ fn series(images: &mut ImageTable, pod: &Pod) -> Vec<Series> {
     let behaviour = worker.behaviour().unwrap();
     let seconds = since.0 as f64 / 1000.0;
     let mut all: BTreeMap<BTreeMap<String, String>, Vec<(Timestamp, f64)>> = BTreeMap::new();
-    let latest = now().since(*since).as_secs();
+    let latest = wall().since(*since).as_secs();
     for age in (latest.saturating_sub(u64::from(SCRAPED.1))..=latest)
         .map(|scrapes| SCRAPED.0 * u32::try_from(scrapes).unwrap())
     {

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use aviary_core::record::Ending;
+use aviary_simulation::face;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -84,7 +85,7 @@ impl Model {
         let stage = Self { daemon: None, world, program, socket, folder };
         let configuration = CONFIGURATION.replace("{prometheus}", &stage.world.prometheus().to_string());
         fs::write(stage.file("aviary.yaml"), configuration)?;
-        fs::write(stage.kubeconfig(), kubeconfig(&format!("http://{}", stage.world.api())))?;
+        fs::write(stage.kubeconfig(), face::kubeconfig(stage.world.api(), Some(NAMESPACE)).to_string())?;
         Ok(stage)
     }
 
@@ -136,16 +137,4 @@ impl Stage for Model {
     fn directory(&self) -> PathBuf {
         Path::to_owned(self.folder.path())
     }
-}
-
-/// Of an API server without credentials; JSON is YAML.
-fn kubeconfig(server: &str) -> String {
-    let context = json!({ "cluster": "demo", "user": "demo", "namespace": NAMESPACE });
-    json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "demo",
-        "clusters": [{ "name": "demo", "cluster": { "server": server } }],
-        "users": [{ "name": "demo", "user": {} }],
-        "contexts": [{ "name": "demo", "context": context }],
-    })
-    .to_string()
 }

@@ -8,19 +8,17 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use aviary_core::time::Timestamp;
 use aviary_simulation::{
     cluster::{Cluster, NewPod, Request, Response},
-    face::{Clock, Face},
+    face::{self, Clock, Face},
     metrics::{Chance, Conditions, Level, Scraper, Seen},
     prometheus::{self, Selector, Series},
 };
-use axum::Router;
 use serde_json::Value;
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::runtime::Runtime;
 
 use super::images;
-use crate::{play::now, stage::NAMESPACE};
+use crate::stage::NAMESPACE;
 
 /// The time between two scrapes of a pod.
 const SCRAPED_EVERY: Duration = Duration::from_millis(500);
@@ -39,7 +37,7 @@ impl World {
     /// Serves an empty cluster.
     pub fn start() -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let clock: Clock = Arc::new(|| Timestamp(now()));
+        let clock: Clock = Arc::new(face::wall);
         let fates = Box::new(|pod: &NewPod<'_>| images::fate(pod.image));
         let face = Face::new(Cluster::new(clock(), fates), clock.clone());
         let scraper = Arc::new(Mutex::new(scraper()));
@@ -47,8 +45,9 @@ impl World {
         runtime.spawn(scrape(face.clone(), scraper.clone()));
         let scraped = scraper.clone();
         let source = Arc::new(move |selector: &Selector| series(&lock(&scraped), selector));
-        let api = serve(&runtime, face.router())?;
-        let prometheus = serve(&runtime, prometheus::router(clock, source))?;
+        let serve = |router| runtime.block_on(face::serve(router)).context("cannot listen on loopback");
+        let api = serve(face.router())?;
+        let prometheus = serve(prometheus::router(clock, source))?;
         Ok(Self { face, scraper, api, prometheus, _runtime: runtime })
     }
 
@@ -71,7 +70,7 @@ impl World {
     pub fn ask(&self, method: &str, path: &str, body: &Value) -> Result<()> {
         let (body, content_type) = (body.to_string(), "application/json-patch+json");
         let request = Request { method, path, content_type, agent: "ci", body: body.as_bytes(), ..Request::default() };
-        let answer = self.face.with(|cluster| cluster.request(&request, Timestamp(now())));
+        let answer = self.face.with(|cluster| cluster.request(&request, face::wall()));
         match answer {
             Response::Answer { status: 200 | 201, .. } => Ok(()),
             Response::Answer { body, .. } => bail!("the API refuses it: {}", body["message"]),
@@ -89,13 +88,6 @@ fn scraper() -> Scraper {
     Scraper::new(conditions, &images::metrics(), &[&images::levels(images::FIRST)], Chance::of(1))
 }
 
-fn serve(runtime: &Runtime, router: Router) -> Result<SocketAddr> {
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).context("cannot listen on loopback")?;
-    let address = listener.local_addr()?;
-    runtime.spawn(async move { axum::serve(listener, router).await });
-    Ok(address)
-}
-
 async fn scrape(face: Arc<Face>, scraper: Arc<Mutex<Scraper>>) {
     loop {
         tokio::time::sleep(SCRAPED_EVERY).await;
@@ -107,7 +99,7 @@ fn look_at(cluster: &Cluster, scraper: &mut Scraper) {
     let levels: BTreeMap<&str, BTreeMap<String, Level>> =
         cluster.pods().map(|pod| (pod.image.as_str(), images::levels(&pod.image))).collect();
     let seen = cluster.pods().filter_map(|pod| Seen::of(pod, levels.get(pod.image.as_str())?));
-    scraper.scrape(&seen.collect::<Vec<_>>(), Timestamp(now()));
+    scraper.scrape(&seen.collect::<Vec<_>>(), face::wall());
 }
 
 /// What a selector means of all that was scraped.
