@@ -174,10 +174,14 @@ fn prove(standing: Option<&Standing>, after: &mut World, mind: &Mind) {
     }
 }
 
+/// Whether an image may become the primary's.
+fn is_proven(world: &World, template: u8, mind: &Mind) -> bool {
+    mind.specs.image_of_template(template).bit() & world.past.proven != 0
+}
+
 /// Available pods that serve: those of the copies, and those of the original that are proven or its own business.
 fn useful(world: &World, standing: Option<&Standing>, mind: &Mind) -> u8 {
-    let proven = |template: u8| mind.specs.image_of_template(template).bit() & world.past.proven != 0;
-    let counts = |template: u8| original_counts(phase(standing)) || proven(template);
+    let counts = |template: u8| original_counts(phase(standing)) || is_proven(world, template, mind);
     let of_track = |track: Track| {
         let Some(deployment) = world.deployment(track) else { return 0 };
         let original = track == Track::Original;
@@ -190,14 +194,13 @@ fn useful(world: &World, standing: Option<&Standing>, mind: &Mind) -> u8 {
 /// Available pods that are to stay, for all that anybody has asked for so far; of one whose controller has not seen its size
 /// yet nobody knows which will.
 fn lasting(world: &World, standing: Option<&Standing>, mind: &Mind) -> u8 {
-    let proven = |template: u8| mind.specs.image_of_template(template).bit() & world.past.proven != 0;
     let of_track = |track: Track| {
         let counts = |it: &&Deployment| it.ours || track == Track::Original && original_counts(phase(standing));
         let seen = |it: &&Deployment| it.status.observed >= it.generation;
         // An original that is given back goes to the accepted version: what else it runs is to go at once.
         let goes = track == Track::Original && phase(standing) == Some(PhaseKind::Releasing);
         let Some(deployment) = world.deployment(track).filter(counts).filter(seen) else { return 0 };
-        let stay = deployment.sets().iter().filter(|set| !goes || proven(set.template));
+        let stay = deployment.sets().iter().filter(|set| !goes || is_proven(world, set.template, mind));
         let pods: u8 = stay.map(|set| set.pods.ready.min(set.wanted)).sum();
         pods.min(deployment.replicas)
     };

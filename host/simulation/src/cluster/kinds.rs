@@ -88,6 +88,14 @@ impl Kind {
         Self::ALL.into_iter().find(fits)
     }
 
+    /// The owner reference of what an object of this kind controls.
+    pub(super) fn controller(self, name: &str, uid: &Value) -> Value {
+        json!({
+            "apiVersion": self.api_version(), "kind": self.name(), "name": name, "uid": uid, "controller": true,
+            "blockOwnerDeletion": true,
+        })
+    }
+
     /// An object of this kind with nothing but its type.
     pub(super) fn bare(self) -> Value {
         json!({"apiVersion": self.api_version(), "kind": self.name()})

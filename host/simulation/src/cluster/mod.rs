@@ -11,6 +11,7 @@ mod defaults;
 mod discovery;
 mod kinds;
 mod managed;
+mod names;
 mod pods;
 mod refusal;
 mod request;

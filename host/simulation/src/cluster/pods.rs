@@ -5,7 +5,14 @@ use std::time::Duration;
 use aviary_core::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Cluster, agenda::Due, kinds::Kind, store::Key, time_text};
+use super::{
+    Cluster,
+    agenda::Due,
+    kinds::Kind,
+    names::{name, names},
+    store::Key,
+    time_text,
+};
 
 /// From a pod's creation to the start of its containers.
 const STARTS_AFTER: Duration = Duration::from_millis(50);
@@ -138,12 +145,13 @@ impl Pod {
         Key::new(Kind::Pod, &self.namespace, &self.name)
     }
 
+    fn deployment_key(&self) -> Key {
+        Key::new(Kind::Deployment, &self.namespace, &self.deployment)
+    }
+
     /// As the API server tells it.
     fn object(&self) -> Value {
-        let owner = json!({
-            "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": self.set_name, "uid": self.set,
-            "controller": true, "blockOwnerDeletion": true,
-        });
+        let owner = Kind::ReplicaSet.controller(&self.set_name, &json!(self.set));
         let mut metadata = json!({
             "name": self.name, "namespace": self.namespace, "uid": self.uid, "labels": self.labels,
             "generateName": format!("{}-", self.set_name), "creationTimestamp": time_text(self.created),
@@ -268,17 +276,9 @@ impl Cluster {
 
     /// Five letters and digits that no other pod has.
     fn new_suffix(&mut self) -> String {
-        const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
-        const ALL: u64 = 27u64.pow(5);
         self.pods_born += 1;
         // A factor without a common divisor gives each number once.
-        let mut number = self.pods_born * 7_368_787 % ALL;
-        let letter = |_| {
-            let letter = LETTERS[usize::try_from(number % 27).unwrap_or(0)];
-            number /= 27;
-            char::from(letter)
-        };
-        (0..5).map(letter).collect()
+        name(self.pods_born * 7_368_787 % names(5), 5)
     }
 
     /// Stores a pod as it is now.
@@ -292,7 +292,7 @@ impl Cluster {
     fn change(&mut self, uid: &str, change: impl FnOnce(&mut Pod)) {
         let Some(pod) = self.pods.get_mut(uid).filter(|pod| pod.leaves.is_none()) else { return };
         change(pod);
-        let key = Key::new(Kind::Deployment, &pod.namespace, &pod.deployment);
+        let key = pod.deployment_key();
         self.show(uid);
         self.look_at(&key);
     }
@@ -362,7 +362,7 @@ impl Cluster {
             Fate::Runs { stops_after, .. } => stops_after,
             Fate::Unpullable => Duration::ZERO,
         };
-        let key = Key::new(Kind::Deployment, &pod.namespace, &pod.deployment);
+        let key = pod.deployment_key();
         self.show(uid);
         self.schedule(stops_after, Due::Gone(uid.to_owned()));
         self.look_at(&key);
@@ -371,7 +371,7 @@ impl Cluster {
     pub(super) fn gone(&mut self, uid: &str) {
         if let Some(pod) = self.pods.remove(uid) {
             self.store.remove(&pod.key());
-            self.look_at(&Key::new(Kind::Deployment, &pod.namespace, &pod.deployment));
+            self.look_at(&pod.deployment_key());
         }
     }
 }

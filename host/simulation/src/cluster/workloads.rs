@@ -15,6 +15,7 @@ use super::{
     conditions::{Turn, conditions, is_complete},
     kinds::Kind,
     managed::{self, Writer},
+    names::name,
     pods::{Birth, Pod, State},
     store::Key,
     time_text,
@@ -90,22 +91,24 @@ impl Cluster {
         let mut specs = Specs::default();
         let id = specs.intern(spec);
         let number = specs.get(id).template;
-        let places = in_play(&workload, &spec["template"]);
+        // Which ReplicaSets matter, each with a number that stands for its template.
+        let places: Vec<(usize, u8)> = in_play(&workload, &spec["template"])
+            .into_iter()
+            .map(|index| {
+                let is_new = workload.sets[index].template == spec["template"];
+                (index, if is_new { number } else { index_number(index, number) })
+            })
+            .collect();
         let mut before = Deployment::new(0, id, small(&spec["replicas"]));
         before.paused = spec["paused"] == true;
-        for (place, index) in places.iter().enumerate() {
-            let set = &workload.sets[*index];
-            let is_new = set.template == spec["template"];
-            before.sets[place] = self.numbers(set, if is_new { number } else { index_number(*index, number) }, spec);
+        for (place, (index, template)) in places.iter().enumerate() {
+            before.sets[place] = self.numbers(&workload.sets[*index], *template, spec);
         }
         before.set_count = u8::try_from(places.len()).unwrap_or(0);
         let after = controller::turn(before, &specs);
         let known_sets = workload.sets.len();
         for set in after.sets() {
-            let known = places.iter().copied().find(|index| {
-                let is_new = workload.sets[*index].template == spec["template"];
-                set.template == if is_new { number } else { index_number(*index, number) }
-            });
+            let known = places.iter().find(|(_, template)| *template == set.template).map(|(index, _)| *index);
             let index = known.unwrap_or_else(|| self.new_set(&mut workload, key, &spec["template"]));
             self.resize(&mut workload, index, set, key, &object);
         }
@@ -240,10 +243,7 @@ impl Cluster {
         let labels = with_hash(set.template["metadata"]["labels"].clone());
         let mut template = set.template.clone();
         template["metadata"]["labels"] = labels.clone();
-        let owner = json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "name": key.name, "uid": deployment["metadata"]["uid"],
-            "controller": true, "blockOwnerDeletion": true,
-        });
+        let owner = Kind::Deployment.controller(&key.name, &deployment["metadata"]["uid"]);
         let ready = set.pods.iter().filter(|uid| self.pods.get(*uid).is_some_and(|pod| pod.ready.is_some())).count();
         let mut status = json!({"replicas": set.counted, "observedGeneration": 1});
         for (field, count) in [("readyReplicas", ready), ("availableReplicas", usize::from(set.counted_available))] {
@@ -401,12 +401,5 @@ fn small(replicas: &Value) -> u8 {
 fn hash_of(template: &Value) -> String {
     let mut hasher = DefaultHasher::new();
     template.to_string().hash(&mut hasher);
-    let letters = b"bcdfghjklmnpqrstvwxz2456789";
-    let mut number = hasher.finish();
-    let letter = |_| {
-        let letter = letters[usize::try_from(number % 27).unwrap_or(0)];
-        number /= 27;
-        char::from(letter)
-    };
-    (0..10).map(letter).collect()
+    name(hasher.finish(), 10)
 }
