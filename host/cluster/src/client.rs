@@ -29,13 +29,13 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 pub enum ConnectError {
     /// Neither a kubeconfig nor the credentials of a pod were found, or they cannot be read.
     #[error("no credentials for a cluster: {0}; set KUBECONFIG, or run in a pod with a service account")]
-    Credentials(#[source] kube::config::InferConfigError),
+    Credentials(kube::config::InferConfigError),
     /// A kubeconfig that was named cannot be used.
     #[error("the kubeconfig `{0}` cannot be used: {1}; name another one")]
-    Kubeconfig(String, #[source] kube::config::KubeconfigError),
+    Kubeconfig(String, kube::config::KubeconfigError),
     /// The credentials do not make a client.
     #[error("the cluster's credentials cannot be used: {0}; check certificates and token in the kubeconfig")]
-    Client(#[source] kube::Error),
+    Client(kube::Error),
     /// The version does not fit into a header.
     #[error("`{0}` cannot be a user agent; use a version such as 0.1.0")]
     UserAgent(String),
