@@ -51,7 +51,7 @@ pub fn answered(
     lease: &Lease,
     now: Timestamp,
 ) -> Option<(Record, Vec<Note>)> {
-    lease.may_touch(record).ok()?;
+    lease.may_touch(record.lease.as_ref()).ok()?;
     let (record, notes) = after(record, settings, answer, now)?;
     Some((record.under(lease), notes))
 }

@@ -35,7 +35,7 @@ pub enum Command {
 /// # Errors
 /// Why there is nothing to be done, and what is.
 pub fn commanded(record: &Record, command: Command, lease: &Lease, now: Timestamp) -> Result<(Record, Note), String> {
-    let (record, note) = match lease.may_touch(record) {
+    let (record, note) = match lease.may_touch(record.lease.as_ref()) {
         Ok(()) => after(record, command, now)?,
         Err(fenced @ Fenced::Foreign { .. }) if command == Command::Adopt => taken_over(record, &fenced),
         Err(fenced) => return Err(fenced.to_string()),

@@ -203,7 +203,7 @@ impl Plan {
 #[must_use]
 pub fn plan(service: &Service<'_>, settings: &Settings, now: Timestamp) -> Plan {
     if let RecordState::Present(record) = service.record
-        && let Err(fenced) = service.lease.may_touch(record)
+        && let Err(fenced) = service.lease.may_touch(record.lease.as_ref())
     {
         return fenced_off(&fenced);
     }
