@@ -1,13 +1,6 @@
 //! The command line.
 
-use std::{
-    ffi::OsString,
-    io::{IsTerminal as _, Write as _},
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{ffi::OsString, io::IsTerminal as _, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use aviary_demo::model;
@@ -19,6 +12,7 @@ use crate::{
     control::{client::ask, protocol::Word},
     default_socket,
     import::command::Import,
+    output::{Output, print},
     policy, report, run,
     simulate::Simulate,
 };
@@ -108,15 +102,6 @@ struct Status {
     /// Go on, once a second
     #[arg(long)]
     watch: bool,
-}
-
-/// How an answer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For a person.
-    Text,
-    /// For a program.
-    Json,
 }
 
 #[derive(Debug, Args)]
@@ -212,13 +197,5 @@ fn tell(socket: Option<PathBuf>, word: Word, named: &Named) -> Result<()> {
     match named.output {
         Output::Json => print(&(serde_json::to_string(&answer)? + "\n")),
         Output::Text => print(&format!("{}: {}\n", text("service"), text("said"))),
-    }
-}
-
-/// Prints; a reader that has gone away is no error.
-pub fn print(text: &str) -> Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => Ok(outcome?),
     }
 }

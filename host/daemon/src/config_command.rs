@@ -12,8 +12,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{Output, print},
     configuration::{Configuration, Entry, Faults, Layer, Policy, Setting, Source, labels, schema},
+    output::{Output, print},
     run,
 };
 

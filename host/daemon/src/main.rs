@@ -9,6 +9,7 @@ mod health;
 mod identity;
 mod import;
 mod judging;
+mod output;
 mod policy;
 mod report;
 mod run;

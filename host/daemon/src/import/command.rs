@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::import;
-use crate::{arguments::print, configuration::read};
+use crate::{configuration::read, output::print};
 
 /// `aviary import`
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use aviary_policy::{About, Calls, Form, Inspection, Kind, Limits, inspect};
 use serde_json::Value;
 
-use crate::arguments::{Output, print};
+use crate::output::{Output, print};
 
 /// Prints all that can be told of `file`.
 ///

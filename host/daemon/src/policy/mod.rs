@@ -10,7 +10,7 @@ use aviary_policy::Kind;
 use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
 
-use crate::arguments::Output;
+use crate::output::Output;
 
 /// What an author can ask for.
 #[derive(Debug, Subcommand)]

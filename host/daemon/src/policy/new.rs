@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use aviary_policy::Kind;
 
-use crate::arguments::print;
+use crate::output::print;
 
 include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 

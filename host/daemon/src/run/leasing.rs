@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::{Daemon, Inputs, setup::CLUSTER_INPUTS};
+use super::{Daemon, Inputs};
 use crate::status::Standing;
+
+/// How many inputs of the watches may wait.
+pub(super) const CLUSTER_INPUTS: usize = 1024;
 
 /// What the loop knows of the lease.
 pub struct Leasing {

@@ -18,7 +18,7 @@ use super::{
     cared::Cared,
     configured::{Configured, Fixed},
     discovery::Own,
-    leasing::Leasing,
+    leasing::{CLUSTER_INPUTS, Leasing},
     places::Places,
     policies::{self, load_policies},
     reading::{self, Good, Reader, Reading},
@@ -33,8 +33,6 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// How many inputs of the watches may wait.
-pub(super) const CLUSTER_INPUTS: usize = 1024;
 /// How many events are written at once.
 const EVENTS_AT_ONCE: usize = 8;
 /// How many records and Deployments are written at the same time.

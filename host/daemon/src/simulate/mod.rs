@@ -34,8 +34,8 @@ use self::{
     world::{Run, Trial},
 };
 use crate::{
-    arguments::{Output, print},
     configuration::{Configuration, read, units},
+    output::{Output, print},
     run,
 };
 
