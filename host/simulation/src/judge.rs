@@ -1,5 +1,7 @@
 //! The invariants: what must be so in every world, at every write, and where nothing moves any more.
 
+mod facts;
+
 use aviary_core::{command::Command, judge::Track};
 
 use crate::{
@@ -10,6 +12,9 @@ use crate::{
     specs::Behaviour,
     world::{Effect, World},
 };
+
+pub use facts::{carried, standing};
+use facts::{is_complete, lasting, lowered, most, original_counts, phase, pods, runs_as_remembered, useful};
 
 /// Two daemons that know of no lease and both act may miss or add any number of pods for a while. What is asserted is that
 /// nothing unproven gets through and that all is well after one has ended.
@@ -26,31 +31,6 @@ pub struct Violation {
 
 fn broken(invariant: &'static str, said: impl Into<String>) -> Violation {
     Violation { invariant, said: said.into() }
-}
-
-/// What the stored record says.
-pub fn standing(world: &World, mind: &mut Mind) -> Option<Standing> {
-    world.record.map(|stored| mind.standing(stored.record))
-}
-
-fn phase(standing: Option<&Standing>) -> Option<PhaseKind> {
-    standing.map(|standing| standing.phase)
-}
-
-/// Whether the original's pods are its own business, or walk.
-const fn original_counts(phase: Option<PhaseKind>) -> bool {
-    matches!(phase, None | Some(PhaseKind::Adopting | PhaseKind::Releasing | PhaseKind::Released))
-}
-
-/// The write that an action carries out, if any.
-#[must_use]
-pub fn carried(before: &World, action: Action) -> Option<Effect> {
-    match action {
-        Action::Carry(which) => before.daemon(which == Which::Second)?.effect,
-        Action::Land => before.late,
-        Action::Fault(Fault::CrashAfterWrite | Fault::AnswerLost) => before.daemon.effect,
-        _ => None,
-    }
 }
 
 /// Brings up to date what is remembered to judge by.
@@ -107,11 +87,6 @@ pub fn remember(before: &World, action: Action, after: &mut World, mind: &mut Mi
         // What people started and nobody has stopped yet may be replaced when it dies.
         after.past.extra = pods(after, new.as_ref()).saturating_sub(most(after, new.as_ref(), mind.setting.surge));
     }
-}
-
-fn lowered(before: &World, after: &World, track: Track) -> u8 {
-    let wanted = |world: &World| world.deployment(track).map_or(0, |deployment| deployment.replicas);
-    wanted(before).saturating_sub(wanted(after))
 }
 
 fn remember_act(before: &World, act: Act, after: &mut World, replicas: u8) {
@@ -174,64 +149,6 @@ fn prove(standing: Option<&Standing>, after: &mut World, mind: &Mind) {
     }
 }
 
-/// Whether an image may become the primary's.
-fn is_proven(world: &World, template: u8, mind: &Mind) -> bool {
-    mind.specs.image_of_template(template).bit() & world.past.proven != 0
-}
-
-/// Available pods that serve: those of the copies, and those of the original that are proven or its own business.
-fn useful(world: &World, standing: Option<&Standing>, mind: &Mind) -> u8 {
-    let counts = |template: u8| original_counts(phase(standing)) || is_proven(world, template, mind);
-    let of_track = |track: Track| {
-        let Some(deployment) = world.deployment(track) else { return 0 };
-        let original = track == Track::Original;
-        let sets = deployment.sets().iter().filter(|set| deployment.ours || original && counts(set.template));
-        sets.map(|set| set.pods.ready).sum()
-    };
-    Track::ALL.into_iter().map(of_track).sum()
-}
-
-/// Available pods that are to stay, for all that anybody has asked for so far; of one whose controller has not seen its size
-/// yet nobody knows which will.
-fn lasting(world: &World, standing: Option<&Standing>, mind: &Mind) -> u8 {
-    let of_track = |track: Track| {
-        let counts = |it: &&Deployment| it.ours || track == Track::Original && original_counts(phase(standing));
-        let seen = |it: &&Deployment| it.status.observed >= it.generation;
-        // An original that is given back goes to the accepted version: what else it runs is to go at once.
-        let goes = track == Track::Original && phase(standing) == Some(PhaseKind::Releasing);
-        let Some(deployment) = world.deployment(track).filter(counts).filter(seen) else { return 0 };
-        let stay = deployment.sets().iter().filter(|set| !goes || is_proven(world, set.template, mind));
-        let pods: u8 = stay.map(|set| set.pods.ready.min(set.wanted)).sum();
-        pods.min(deployment.replicas)
-    };
-    Track::ALL.into_iter().map(of_track).sum()
-}
-
-/// Whether every Deployment is what it should be and says so, and nothing is under way.
-fn is_complete(world: &World, mind: &Mind) -> bool {
-    let quiet = world.daemon.effect.is_none() && world.late.is_none() && world.second.is_none() && !world.lag.is_any();
-    quiet
-        && world.deployments.iter().flatten().all(|deployment| {
-            let status = deployment.status;
-            let told = status.observed >= deployment.generation
-                && status.replicas == deployment.replicas
-                && status.available == deployment.replicas;
-            told && deployment.truly_complete(mind.specs.get(deployment.spec).template)
-        })
-}
-
-/// Whether the copies run what the record says, and nothing that somebody gave them by hand.
-fn runs_as_remembered(world: &World, standing: Option<&Standing>, mind: &mut Mind) -> bool {
-    let Some(standing) = standing else { return true };
-    let taken = matches!(standing.phase, PhaseKind::Promoting | PhaseKind::RollingBack);
-    let accepted = Some(standing.accepted_spec);
-    let primary = [accepted, standing.candidate.filter(|_| taken)];
-    [(Track::Primary, primary), (Track::Canary, [accepted, standing.candidate])].into_iter().all(|(track, known)| {
-        let Some(copy) = world.deployment(track).filter(|copy| copy.replicas > 0) else { return true };
-        known.into_iter().flatten().any(|spec| mind.copy(spec, track) == copy.spec)
-    })
-}
-
 /// What must be so after an action.
 ///
 /// # Errors
@@ -263,25 +180,6 @@ fn capacity(after: &World, standing: Option<&Standing>, mind: &Mind) -> Result<(
         return Err(broken("I1", said));
     }
     Ok(())
-}
-
-fn pods(world: &World, standing: Option<&Standing>) -> u8 {
-    let own = |track: Track| move |deployment: &&Deployment| track == Track::Original || deployment.ours;
-    let of = |track: Track| world.deployment(track).filter(own(track)).map_or(0, Deployment::pods);
-    let original = if original_counts(phase(standing)) { of(Track::Original) } else { 0 };
-    original + of(Track::Primary) + of(Track::Canary)
-}
-
-/// N and surge; on the way back the canary's pods too, and what is excused.
-fn most(world: &World, standing: Option<&Standing>, surge: bool) -> u8 {
-    let phase = phase(standing);
-    let wanted = standing.map_or(0, |standing| standing.replicas).max(world.past.wish);
-    let taken_back = match phase {
-        Some(PhaseKind::RollingBack) => world.deployment(Track::Canary).map_or(0, Deployment::pods),
-        _ => 0,
-    };
-    // The original's own rolling update uses a pod more, whatever the setting of its copies.
-    wanted + u8::from(surge || original_counts(phase)) + taken_back + world.past.extra
 }
 
 fn excess(before: &World, after: &World, standing: Option<&Standing>, mind: &mut Mind) -> Result<(), Violation> {
