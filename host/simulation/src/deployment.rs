@@ -97,6 +97,14 @@ pub struct Managers {
     pub applied_replicas: bool,
 }
 
+impl Managers {
+    /// Whether the API server filled in the replicas, because the last manifest does not name them any more.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.replicas == ReplicasOwner::Apply && !self.applied_replicas
+    }
+}
+
 /// What the deployment controller has written last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Status {

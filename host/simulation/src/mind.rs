@@ -14,8 +14,10 @@ use aviary_core::{
 };
 
 use crate::{
+    action::Act,
     alterations::Alterations,
     deed::{Deed, deed},
+    people,
     policies::{Answers, Verdict},
     records::{EPOCH, NOW, RecordId, Records},
     setting::Setting,
@@ -85,6 +87,14 @@ pub struct Standing {
     pub release: bool,
 }
 
+impl Standing {
+    /// Whether a candidate is under test or being promoted.
+    #[must_use]
+    pub const fn is_rollout(&self) -> bool {
+        matches!(self.phase, PhaseKind::Canary | PhaseKind::Promoting)
+    }
+}
+
 /// Where a service stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "they are those of `aviary_core::record::Phase`")]
@@ -131,6 +141,10 @@ pub struct Mind {
     pub records: Records,
     /// All questions and answers.
     pub answers: Answers,
+    /// The words of operators, as a set of acts' numbers; 0, for no act, is among them.
+    pub words: u64,
+    /// Acts that neither take pods of the copies nor ask for another number, as such a set.
+    pub harmless: u64,
     thoughts: HashMap<Sight, Thought>,
     standings: HashMap<RecordId, Standing>,
     heard: HashMap<Heard, Option<Risen>>,
@@ -148,6 +162,8 @@ impl Mind {
             specs: Specs::default(),
             records: Records::default(),
             answers: Answers::default(),
+            words: people::set_of(setting.replicas, |act| matches!(act, Act::Say(_))),
+            harmless: people::set_of(setting.replicas, is_harmless),
             thoughts: HashMap::new(),
             standings: HashMap::new(),
             heard: HashMap::new(),
@@ -275,6 +291,10 @@ impl Mind {
         let spec = self.specs.get(original).spec.copy_spec(track, self.settings.surge);
         self.specs.intern(&spec)
     }
+}
+
+const fn is_harmless(act: Act) -> bool {
+    matches!(act, Act::Say(_) | Act::Restart | Act::Undo | Act::TogglePause | Act::Apply(_, None))
 }
 
 fn specs_id(specs: &mut Specs, spec: &Spec) -> SpecId {

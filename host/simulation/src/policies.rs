@@ -93,13 +93,13 @@ impl Answers {
         matches!(self.asked[question as usize].question, Question::Classify { .. })
     }
 
-    /// The image that passes its check at the break-point, if that is what the answer says.
+    /// Whether the answer says that a check with `break_point` pods in the canary, or more, passed.
     #[must_use]
-    pub fn passed(&self, question: u32, verdict: Verdict) -> bool {
+    pub fn passed(&self, question: u32, verdict: Verdict, break_point: u8) -> bool {
         let asked = &self.asked[question as usize];
         match &asked.question {
             Question::Observe { early: false, observation, .. } => {
-                let at_break_point = observation.progress.canary.wanted == observation.progress.break_point;
+                let at_break_point = observation.progress.canary.wanted >= u32::from(break_point);
                 at_break_point && outcome(observation, asked.behaviour, verdict) == Outcome::Pass
             }
             _ => false,

@@ -41,6 +41,12 @@ impl Setting {
         }
     }
 
+    /// The canary's pods at which a candidate that passed is promoted: half of all, as [`Setting::settings`] say.
+    #[must_use]
+    pub const fn break_point(&self, replicas: u8) -> u8 {
+        if replicas < 2 { 1 } else { replicas.div_ceil(2) }
+    }
+
     /// The configuration of the service. Durations are short: only their order matters.
     #[must_use]
     pub fn settings(&self) -> Settings {

@@ -29,12 +29,11 @@ pub fn start(mind: &mut Mind) -> World {
         budget: (0, 0),
         acts: [0; 2],
         disturbed: false,
-        past: Past { proven: Image::First.bit(), wish: setting.replicas, ..Past::default() },
+        past: Past { proven: Image::First.bit(), wish: Some(setting.replicas), ..Past::default() },
     };
     people::create(&mut world, Image::First, mind);
     let original = world.deployment_mut(Track::Original);
     *original = original.map(|original| serving(original, mind));
-    world.past.floor = setting.replicas;
     world = world.canonical(&mind.specs);
     if setting.adopted {
         while let Some((action, after)) = ordinary(&world, mind).into_iter().next() {

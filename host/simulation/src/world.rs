@@ -129,14 +129,10 @@ pub struct Past {
     pub passed: u8,
     /// An operator lets the next change go direct.
     pub bypass: bool,
-    /// The replicas that people asked for last.
-    pub wish: u8,
-    /// As many pods as have been available at once, up to N: fewer are an outage.
-    pub floor: u8,
-    /// Pods that may be missing: they died, people took them, or a rollback did.
-    pub excused: u8,
-    /// Pods that may be too many: people asked for them.
-    pub extra: u8,
+    /// The replicas that people asked for last, where that is clear.
+    pub wish: Option<u8>,
+    /// Whether somebody has changed a Deployment that the daemon's watch does not show yet.
+    pub unseen: bool,
 }
 
 /// Everything at one moment.

@@ -237,5 +237,164 @@ fn a_record_is_stored_over_that_of_a_successor() {
 #[test]
 fn two_daemons_act_without_a_lease() {
     let two = Setting { two_daemons: true, ..setting(1, Behaviour::Good, 1, 1) };
-    is_found("two daemons", two, NONE, &["I8", "I9"]);
+    is_found("two daemons", two, NONE, &["I1", "I8", "I9"]);
+}
+
+/// As `setting`, adopted already.
+fn adopted(replicas: u8, second: Behaviour, acts: u8, faults: u8) -> Setting {
+    Setting { adopted: true, ..setting(replicas, second, acts, faults) }
+}
+
+#[test]
+fn a_service_that_was_scaled_down_is_taken_for_complete() {
+    let view = |view: &mut View, record: Option<&Record>| {
+        if record.is_some_and(|record| record.replicas < 2) {
+            seems_complete(view.primary.as_mut());
+        }
+    };
+    let alterations = Alterations { view: Some(view), ..NONE };
+    is_found("complete after a scaling", setting(2, Behaviour::Good, 1, 0), alterations, &["I1"]);
+}
+
+#[test]
+fn the_canary_is_removed_early_after_a_scaling() {
+    let view = |view: &mut View, record: Option<&Record>| {
+        if record.is_some_and(|record| matches!(record.phase, Phase::Promoting(_)) && record.replicas == 1) {
+            seems_complete(view.primary.as_mut());
+        }
+    };
+    let alterations = Alterations { view: Some(view), ..NONE };
+    is_found("canary removed after a scaling", adopted(2, Behaviour::Good, 2, 0), alterations, &["I1", "I2", "I5"]);
+}
+
+#[test]
+fn a_primary_that_is_made_anew_takes_all_its_pods_at_once() {
+    let write = |write: &mut Write, view: &View| {
+        if let Write::Create { track: Track::Primary, manifest } = write
+            && view.original.as_ref().is_some_and(|original| original.generation > 1)
+        {
+            manifest["spec"]["replicas"] = json!(3);
+        }
+    };
+    let alterations = Alterations { write: Some(write), ..NONE };
+    is_found("made anew", setting(3, Behaviour::Good, 1, 0), alterations, &["I2"]);
+}
+
+#[test]
+fn a_canary_that_is_taken_back_waits_for_the_primary() {
+    let view = |view: &mut View, record: Option<&Record>| {
+        let complete = view.primary.as_ref().is_some_and(Workload::complete);
+        if let Some(canary) = &mut view.canary
+            && record.is_some_and(|record| matches!(record.phase, Phase::RollingBack(_)))
+            && !complete
+        {
+            canary.spec["replicas"] = json!(0);
+        }
+    };
+    let alterations = Alterations { view: Some(view), ..NONE };
+    is_found("a rollback that waits", setting(2, Behaviour::Failing, 1, 0), alterations, &["I4"]);
+}
+
+#[test]
+fn a_canary_is_taken_back_before_the_primary_is_told_to_make_up_for_it() {
+    let view = |view: &mut View, record: Option<&Record>| {
+        if record.is_some_and(|record| matches!(record.phase, Phase::RollingBack(_)))
+            && view.canary.as_ref().is_some_and(|canary| canary.replicas() > 0)
+            && let (Some(primary), Some(record)) = (&mut view.primary, record)
+        {
+            primary.spec["replicas"] = json!(record.replicas);
+        }
+    };
+    let alterations = Alterations { view: Some(view), ..NONE };
+    is_found("a rollback in the wrong order", setting(2, Behaviour::Failing, 1, 0), alterations, &["I1"]);
+}
+
+#[test]
+fn a_step_is_larger_than_the_break_point() {
+    let record = |record: &mut Record, _: &View| {
+        let replicas = record.replicas;
+        if let Phase::Canary(rollout) = &mut record.phase {
+            rollout.size = replicas;
+        }
+    };
+    let alterations = Alterations { record: Some(record), ..NONE };
+    is_found("a large step", setting(3, Behaviour::Good, 1, 0), alterations, &["I4"]);
+}
+
+#[test]
+fn a_good_version_is_rolled_back() {
+    let answer = |answer: &mut Answer| {
+        if let Answer::Checked { said: Some(Ok((said, _))), .. } = answer {
+            said.next = Next::Rollback;
+        }
+    };
+    let alterations = Alterations { answer: Some(answer), ..NONE };
+    is_found("a good version", setting(1, Behaviour::Good, 1, 0), alterations, &["I8"]);
+}
+
+#[test]
+fn a_new_image_is_ignored() {
+    let answer = |answer: &mut Answer| {
+        if let Answer::Classified { classification, .. } = answer {
+            classification.kind = ChangeKind::Ignore;
+        }
+    };
+    let alterations = Alterations { answer: Some(answer), ..NONE };
+    is_found("ignored", setting(1, Behaviour::Good, 1, 0), alterations, &["I8"]);
+}
+
+#[test]
+fn a_scaling_is_ignored_after_a_manifest_without_replicas() {
+    let view = |view: &mut View, record: Option<&Record>| {
+        let (Some(original), Some(record)) = (&mut view.original, record) else { return };
+        let named = original.annotations.values().any(|applied| applied.contains("replicas"));
+        if !named && original.replicas() > 0 {
+            original.spec["replicas"] = json!(record.replicas);
+        }
+    };
+    let alterations = Alterations { view: Some(view), ..NONE };
+    is_found("no wish", adopted(1, Behaviour::Good, 2, 0), alterations, &["I8"]);
+}
+
+#[test]
+fn the_copies_are_deleted_of_a_service_that_came_back() {
+    let view = |view: &mut View, record: Option<&Record>| {
+        if record.is_some_and(|record| record.gone_since.is_some()) {
+            view.original = None;
+        }
+    };
+    let alterations = Alterations { view: Some(view), ..NONE };
+    is_found("came back", adopted(1, Behaviour::Good, 2, 0), alterations, &["I6"]);
+}
+
+#[test]
+fn unproven_pods_of_the_original_wait_for_the_primary() {
+    let view = |view: &mut View, record: Option<&Record>| {
+        let complete = view.primary.as_ref().is_some_and(Workload::complete);
+        if let Some(original) = &mut view.original
+            && record.is_some_and(|record| record.phase == Phase::Steady)
+            && !complete
+        {
+            original.spec["replicas"] = json!(0);
+        }
+    };
+    let alterations = Alterations { view: Some(view), ..NONE };
+    is_found("unproven pods", adopted(1, Behaviour::Good, 1, 1), alterations, &["I5"]);
+}
+
+#[test]
+fn a_paused_rollout_does_not_walk_on() {
+    let view = |view: &mut View, record: Option<&Record>| {
+        let Some((Phase::Canary(rollout), replicas)) = record.map(|record| (&record.phase, record.replicas)) else {
+            return;
+        };
+        let (Some(primary), Some(canary)) = (&mut view.primary, &mut view.canary) else { return };
+        if rollout.paused.is_some() {
+            canary.spec["replicas"] = json!(rollout.size);
+            primary.spec["replicas"] = json!(replicas - rollout.size);
+            [primary, canary].into_iter().for_each(|copy| seems_complete(Some(copy)));
+        }
+    };
+    let alterations = Alterations { view: Some(view), ..NONE };
+    is_found("paused in a walk", adopted(2, Behaviour::Good, 2, 0), alterations, &["I8"]);
 }
