@@ -127,7 +127,7 @@ pub fn walk(replicas: u32, surge: u32, standings: &[Standing]) -> Walk {
 
 fn up(most: u32, standings: &[Standing]) -> Option<Walk> {
     let taker = standings.iter().find(|s| s.wanted < s.target)?;
-    if let Some(unseen) = standings.iter().find(|s| s.track != taker.track && !s.observed) {
+    if let Some(unseen) = standings.iter().find(|s| !s.observed) {
         return Some(Walk::WaitFor(unseen.track));
     }
     let room = most.saturating_sub(standings.iter().map(|s| s.present).sum());
