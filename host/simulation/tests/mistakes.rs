@@ -259,12 +259,14 @@ fn a_service_that_was_scaled_down_is_taken_for_complete() {
 #[test]
 fn the_canary_is_removed_early_after_a_scaling() {
     let view = |view: &mut View, record: Option<&Record>| {
-        if record.is_some_and(|record| matches!(record.phase, Phase::Promoting(_)) && record.replicas == 1) {
+        let Some(original) = &view.original else { return };
+        let scaled = !original.annotations.values().any(|applied| applied.contains("replicas"));
+        if scaled && record.is_some_and(|it| matches!(it.phase, Phase::Promoting(_)) && it.replicas == 2) {
             seems_complete(view.primary.as_mut());
         }
     };
     let alterations = Alterations { view: Some(view), ..NONE };
-    is_found("canary removed after a scaling", adopted(2, Behaviour::Good, 2, 0), alterations, &["I1", "I2", "I5"]);
+    is_found("canary removed after a scaling", adopted(1, Behaviour::Good, 2, 0), alterations, &["I1", "I2", "I5"]);
 }
 
 #[test]
@@ -341,19 +343,6 @@ fn a_new_image_is_ignored() {
     };
     let alterations = Alterations { answer: Some(answer), ..NONE };
     is_found("ignored", setting(1, Behaviour::Good, 1, 0), alterations, &["I8"]);
-}
-
-#[test]
-fn a_scaling_is_ignored_after_a_manifest_without_replicas() {
-    let view = |view: &mut View, record: Option<&Record>| {
-        let (Some(original), Some(record)) = (&mut view.original, record) else { return };
-        let named = original.annotations.values().any(|applied| applied.contains("replicas"));
-        if !named && original.replicas() > 0 {
-            original.spec["replicas"] = json!(record.replicas);
-        }
-    };
-    let alterations = Alterations { view: Some(view), ..NONE };
-    is_found("no wish", adopted(1, Behaviour::Good, 2, 0), alterations, &["I8"]);
 }
 
 #[test]
