@@ -92,7 +92,8 @@ fn on_original(after: &mut World, act: Act, mind: &mut Mind) -> Option<()> {
         }
         Act::Scale(replicas) => {
             live.change(|live| live.replicas = replicas);
-            if live.replicas != before.replicas {
+            // A scaling of what nobody owns leaves no owner.
+            if live.replicas != before.replicas && before.managers.replicas != ReplicasOwner::Nobody {
                 live.managers.replicas = ReplicasOwner::Scale;
             }
         }

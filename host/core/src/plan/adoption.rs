@@ -5,7 +5,7 @@ use super::{
     context::Context,
     gone::our_copy,
     refusal::refusals,
-    replicas_asked::{asked, set_by_another},
+    replicas_asked::{asked, set_by_aviary},
 };
 use crate::{
     judge::Track,
@@ -68,7 +68,7 @@ fn wish(context: &Context<'_>, original: &Workload) -> Option<Plan> {
     let live = original.replicas();
     let record = context.record;
     let set_by_us = match record.original_scaling {
-        Some(intent) => (live == intent.from || live == intent.to) && !set_by_another(original),
+        Some(intent) => (live == intent.from || live == intent.to) && set_by_aviary(original),
         None => live == if record.phase == Phase::Adopting { record.replicas } else { 0 },
     };
     if set_by_us || live == record.replicas {

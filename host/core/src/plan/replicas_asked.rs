@@ -12,9 +12,15 @@ pub(super) fn asked(original: &Workload) -> Option<u32> {
     (replicas != 1 || is_asked_for(original)).then_some(replicas)
 }
 
-/// Whether somebody else than Aviary has set the number last.
-pub(super) fn set_by_another(original: &Workload) -> bool {
-    original.field_managers.iter().any(|manager| manager.owns_replicas && manager.manager != MANAGER)
+/// Whether Aviary, and nobody else, has set the number last. Until a walk has arrived its field is not given back, and
+/// `kubectl scale` of a field that nobody owns leaves no owner: so that is somebody's number, but for the 0 it is held at.
+pub(super) fn set_by_aviary(original: &Workload) -> bool {
+    let mut owners = original.field_managers.iter().filter(|manager| manager.owns_replicas).peekable();
+    if owners.peek().is_none() {
+        // Where there is no entry at all, nothing is told.
+        return original.replicas() == 0 || original.field_managers.is_empty();
+    }
+    owners.all(|owner| owner.manager == MANAGER)
 }
 
 /// A client-side apply that drops the field makes its manager the owner of the default. Nobody owns the field of an object
@@ -68,6 +74,23 @@ mod tests {
             controller: None,
             spec: json!({ "replicas": replicas }),
             status: WorkloadStatus::default(),
+        }
+    }
+
+    #[test]
+    fn a_number_is_aviarys_while_it_owns_the_field() {
+        let owned = |by| Some((by, "Update", ""));
+        let stripped = Workload { field_managers: Vec::new(), ..original(1, None, None) };
+        let table = [
+            ("in the middle of a walk", original(1, None, owned(MANAGER)), true),
+            ("kubectl scale in the middle of a walk", original(1, None, Some(("kubectl", "Update", "scale"))), false),
+            ("kubectl scale after the fields were given back", original(1, None, None), false),
+            ("held at 0, its fields given back", original(0, None, None), true),
+            ("kubectl scale to 0", original(0, None, Some(("kubectl", "Update", "scale"))), false),
+            ("without any entry", stripped, true),
+        ];
+        for (what, original, expected) in table {
+            assert_eq!(set_by_aviary(&original), expected, "{what}");
         }
     }
 

@@ -293,16 +293,7 @@ proptest! {
             let was_paused = world.deployment(Track::Original).is_some_and(|live| live.paused);
             changed_in_a_pause |= was_paused && world.previous != after.previous;
             objects.does(doing, &spec_of(&after, &mind), drops);
-            let nobodys = |world: &World| {
-                world.deployment(Track::Original).is_some_and(|live| live.managers.replicas == ReplicasOwner::Nobody)
-            };
-            let was_nobodys = nobodys(&world);
             world = settled(after, &mind);
-            // A scaling of what nobody owns leaves no owner; the exploration's people become its owners none the less.
-            if was_nobodys && matches!(doing, Doing::People(Act::Scale(_))) {
-                let live = world.deployment_mut(Track::Original).as_mut();
-                live.into_iter().for_each(|live| live.managers.replicas = ReplicasOwner::Nobody);
-            }
             objects.settle();
             prop_assert_eq!(numbers(&world, &mut mind), objects.numbers(), "after {:?}", doing);
         }
