@@ -97,38 +97,46 @@ impl World {
         }
     }
 
-    fn versions(&mut self) -> Vec<&mut u8> {
-        let mut all: Vec<&mut u8> = vec![&mut self.version];
-        let daemons = [Some(&mut self.daemon), self.second.as_mut()];
-        for daemon in daemons.into_iter().flatten() {
-            all.extend(daemon.record.as_mut().map(|stored| &mut stored.version));
-            all.extend(daemon.effect.as_mut().and_then(version_of));
+    fn each_version(&mut self, mut change: impl FnMut(&mut u8)) {
+        change(&mut self.version);
+        for daemon in [Some(&mut self.daemon), self.second.as_mut()].into_iter().flatten() {
+            daemon.record.iter_mut().for_each(|stored| change(&mut stored.version));
+            daemon.effect.as_mut().and_then(version_of).into_iter().for_each(&mut change);
         }
-        all.extend(self.late.as_mut().and_then(version_of));
-        all.extend(self.record.as_mut().map(|stored| &mut stored.version));
-        all.extend(self.lag.record.as_mut().and_then(Option::as_mut).map(|stored| &mut stored.version));
-        all
+        self.late.as_mut().and_then(version_of).into_iter().for_each(&mut change);
+        self.record.iter_mut().for_each(|stored| change(&mut stored.version));
+        self.lag.record.iter_mut().flatten().for_each(|stored| change(&mut stored.version));
     }
 
     /// Versions count from 1, without gaps; 0 is none.
     fn rename_versions(&mut self) {
-        let mut versions = self.versions();
-        versions.retain(|version| **version > 0);
-        rename(&mut versions, 1);
+        let mut used = Numbers::default();
+        self.each_version(|version| used.add(*version));
+        self.each_version(|version| *version = used.place(*version) + u8::from(*version > 0 && !used.has(0)));
     }
 
-    fn epochs(&mut self) -> Vec<&mut u8> {
-        let mut all: Vec<&mut u8> = Vec::new();
+    fn each_epoch(&mut self, mut change: impl FnMut(&mut u8)) {
         for daemon in [Some(&mut self.daemon), self.second.as_mut()].into_iter().flatten() {
-            all.extend(daemon.record.as_mut().map(|stored| &mut stored.epoch));
-            all.extend(daemon.effect.as_mut().and_then(epoch_of));
-            all.extend(daemon.asking.as_mut().map(|(epoch, _)| epoch));
-            all.extend(daemon.asked.iter_mut().flatten().map(|asked| &mut asked.epoch));
+            daemon.record.iter_mut().for_each(|stored| change(&mut stored.epoch));
+            daemon.effect.as_mut().and_then(epoch_of).into_iter().for_each(&mut change);
+            daemon.asking.iter_mut().for_each(|(epoch, _)| change(epoch));
+            daemon.asked.iter_mut().flatten().for_each(|asked| change(&mut asked.epoch));
         }
-        all.extend(self.late.as_mut().and_then(epoch_of));
-        all.extend(self.record.as_mut().map(|stored| &mut stored.epoch));
-        all.extend(self.lag.record.as_mut().and_then(Option::as_mut).map(|stored: &mut Stored| &mut stored.epoch));
-        all
+        self.late.as_mut().and_then(epoch_of).into_iter().for_each(&mut change);
+        self.record.iter_mut().for_each(|stored| change(&mut stored.epoch));
+        self.lag.record.iter_mut().flatten().for_each(|stored| change(&mut stored.epoch));
+    }
+
+    fn each_lease(&mut self, mut change: impl FnMut(&mut u8)) {
+        change(&mut self.lease);
+        for daemon in [Some(&mut self.daemon), self.second.as_mut()].into_iter().flatten() {
+            change(&mut daemon.lease);
+            daemon.record.iter_mut().for_each(|stored| change(&mut stored.lease));
+            daemon.effect.as_mut().and_then(lease_of).into_iter().for_each(&mut change);
+        }
+        self.late.as_mut().and_then(lease_of).into_iter().for_each(&mut change);
+        self.record.iter_mut().for_each(|stored| change(&mut stored.lease));
+        self.lag.record.iter_mut().flatten().for_each(|stored| change(&mut stored.lease));
     }
 
     /// Epochs of the lease count from 0, without gaps.
@@ -136,45 +144,52 @@ impl World {
         if self.lease == 0 {
             return;
         }
-        let mut leases: Vec<&mut u8> = vec![&mut self.lease];
-        for daemon in [Some(&mut self.daemon), self.second.as_mut()].into_iter().flatten() {
-            leases.push(&mut daemon.lease);
-            leases.extend(daemon.record.as_mut().map(|stored| &mut stored.lease));
-            leases.extend(daemon.effect.as_mut().and_then(lease_of));
-        }
-        leases.extend(self.late.as_mut().and_then(lease_of));
-        leases.extend(self.record.as_mut().map(|stored| &mut stored.lease));
-        leases.extend(self.lag.record.as_mut().and_then(Option::as_mut).map(|stored| &mut stored.lease));
-        rename(&mut leases, 0);
+        let mut used = Numbers::default();
+        self.each_lease(|lease| used.add(*lease));
+        self.each_lease(|lease| *lease = used.place(*lease));
     }
 
     /// Epochs count from 0; gaps wider than 2, which no single change can close, are 2.
     fn rename_epochs(&mut self) {
-        let mut epochs = self.epochs();
-        let mut known: Vec<u8> = epochs.iter().map(|epoch| **epoch).collect();
-        known.sort_unstable();
-        known.dedup();
-        let mut names: Vec<u8> = Vec::with_capacity(known.len());
-        for (index, epoch) in known.iter().enumerate() {
-            let name = index.checked_sub(1).map_or(0, |before| names[before] + (epoch - known[before]).min(2));
-            names.push(name);
-        }
-        for epoch in &mut epochs {
-            if let Ok(place) = known.binary_search(epoch) {
-                **epoch = names[place];
-            }
-        }
+        let mut used = Numbers::default();
+        self.each_epoch(|epoch| used.add(*epoch));
+        self.each_epoch(|epoch| *epoch = used.near_place(*epoch));
     }
 }
 
-/// Numbers in their order, without gaps.
-fn rename(numbers: &mut [&mut u8], first: u8) {
-    let mut known: Vec<u8> = numbers.iter().map(|number| **number).collect();
-    known.sort_unstable();
-    known.dedup();
-    for number in numbers {
-        let place = known.iter().position(|known| *known == **number).unwrap_or(0);
-        **number = first + u8::try_from(place).unwrap_or(u8::MAX);
+/// Small numbers that occur; what is as large as the largest counts as that one.
+#[derive(Default)]
+struct Numbers(u128);
+
+impl Numbers {
+    const fn bit(number: u8) -> u128 {
+        1 << if number < 127 { number } else { 127 }
+    }
+
+    const fn add(&mut self, number: u8) {
+        self.0 |= Self::bit(number);
+    }
+
+    const fn has(&self, number: u8) -> bool {
+        self.0 & Self::bit(number) > 0
+    }
+
+    /// How many smaller ones there are.
+    fn place(&self, number: u8) -> u8 {
+        u8::try_from((self.0 & (Self::bit(number) - 1)).count_ones()).unwrap_or(u8::MAX)
+    }
+
+    /// How far a number is from the smallest one, where no two neighbours are further apart than 2.
+    fn near_place(&self, number: u8) -> u8 {
+        let mut smaller = self.0 & (Self::bit(number) - 1);
+        let (mut place, mut before) = (0, number);
+        while smaller > 0 {
+            let next = u8::try_from(127 - smaller.leading_zeros()).unwrap_or(0);
+            place += (before - next).min(2);
+            before = next;
+            smaller &= Self::bit(next) - 1;
+        }
+        place
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher},
+    hash::{BuildHasher, BuildHasherDefault, Hasher},
 };
+
+use foldhash::quality::FixedState;
 
 use crate::{
     action::Action,
@@ -12,7 +14,7 @@ use crate::{
     mind::{Mind, PhaseKind},
     outcome::Outcomes,
     start::start,
-    step::{disturbances, finish, ordinary, spins},
+    step::{disturbances, finish, ordinary, possible, spins},
     world::World,
 };
 
@@ -69,12 +71,18 @@ impl Hasher for Same {
     }
 }
 
+fn hash_of(world: &World) -> u64 {
+    FixedState::default().hash_one(world)
+}
+
 struct Explorer<'a> {
     mind: &'a mut Mind,
     known: HashMap<u64, u32, BuildHasherDefault<Same>>,
     graph: Graph,
     outcomes: Outcomes,
     queue: VecDeque<(u32, u32, World)>,
+    /// What can happen in the world that is gone on from; kept for its room.
+    possible: Vec<(Action, World)>,
     bounds: Bounds,
     report: Report,
 }
@@ -89,6 +97,7 @@ pub fn explore(mind: &mut Mind, bounds: Bounds) -> Report {
         graph: Graph::default(),
         outcomes: Outcomes::default(),
         queue: VecDeque::new(),
+        possible: Vec::new(),
         bounds,
         report,
     };
@@ -129,10 +138,8 @@ impl Explorer<'_> {
 
     /// Takes in a world; its number, and whether it is new.
     fn reach(&mut self, world: World, from: Option<(u32, u16)>, depth: u32) -> u32 {
-        let mut hasher = DefaultHasher::new();
-        world.hash(&mut hasher);
         let next = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
-        let index = *self.known.entry(hasher.finish()).or_insert(next);
+        let index = *self.known.entry(hash_of(&world)).or_insert(next);
         if index == next {
             self.graph.add(from);
             self.queue.push_back((index, depth, world));
@@ -141,11 +148,13 @@ impl Explorer<'_> {
     }
 
     fn go_on(&mut self, index: u32, depth: u32, world: &World) -> Result<(), (Violation, Option<Action>)> {
-        let usual = ordinary(world, self.mind);
-        let usual_count = usual.len();
+        let mut possible = std::mem::take(&mut self.possible);
+        possible.clear();
+        ordinary(world, self.mind, &mut possible);
+        let usual_count = possible.len();
+        disturbances(world, self.mind, &mut possible);
         let mut quiet = 0;
-        let disturbed = disturbances(world, self.mind);
-        for (place, (action, after)) in usual.into_iter().chain(disturbed).enumerate() {
+        for (place, (action, after)) in possible.iter().copied().enumerate() {
             let after = finish(world, action, after, self.mind).map_err(|violation| (violation, Some(action)))?;
             let place_number = u16::try_from(place).unwrap_or(u16::MAX);
             let reached = self.reach(after, Some((index, place_number)), depth + 1);
@@ -155,6 +164,7 @@ impl Explorer<'_> {
                 self.graph.connect(index, reached);
             }
         }
+        self.possible = possible;
         if quiet == 0 {
             self.rest(index, world).map_err(|violation| (violation, None))?;
         }
@@ -188,8 +198,7 @@ impl Explorer<'_> {
         let mut world = *first;
         let mut path = Vec::new();
         for place in places {
-            let all = ordinary(&world, self.mind).into_iter().chain(disturbances(&world, self.mind));
-            let Some((action, after)) = all.into_iter().nth(usize::from(place)) else { break };
+            let Some((action, after)) = possible(&world, self.mind).into_iter().nth(usize::from(place)) else { break };
             path.push(action);
             world = finish(&world, action, after, self.mind).unwrap_or(after);
         }
@@ -202,11 +211,11 @@ impl Explorer<'_> {
         let Some(mut world) = crate::start::follow(first, &way, self.mind) else { return Vec::new() };
         let mut actions = Vec::new();
         for next in cycle.iter().skip(1).chain(&cycle[..1]) {
-            for (action, after) in ordinary(&world, self.mind) {
+            let mut usual = Vec::new();
+            ordinary(&world, self.mind, &mut usual);
+            for (action, after) in usual {
                 let Ok(after) = finish(&world, action, after, self.mind) else { continue };
-                let mut hasher = DefaultHasher::new();
-                after.hash(&mut hasher);
-                if self.known.get(&hasher.finish()) == Some(next) {
+                if self.known.get(&hash_of(&after)) == Some(next) {
                     actions.push(action);
                     world = after;
                     break;

@@ -1,6 +1,6 @@
 //! The core, asked with few numbers and answering with few numbers; what was asked once is remembered.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use aviary_core::{
     answer::{Answer, answered},
@@ -12,6 +12,7 @@ use aviary_core::{
     spec::Spec,
     view::View,
 };
+use foldhash::{HashMap, HashMapExt};
 
 use crate::{
     action::Act,
@@ -135,6 +136,8 @@ pub struct Mind {
     pub settings: Settings,
     /// Planted mistakes; none but in tests.
     pub alterations: Alterations,
+    /// All acts of people, whether they are possible at a time or not.
+    pub acts: Vec<Act>,
     /// All specs.
     pub specs: Specs,
     /// All records.
@@ -145,8 +148,9 @@ pub struct Mind {
     pub words: u64,
     /// Acts that neither take pods of the copies nor ask for another number, as such a set.
     pub harmless: u64,
+    copies: HashMap<(SpecId, Track), SpecId>,
     thoughts: HashMap<Sight, Thought>,
-    standings: HashMap<RecordId, Standing>,
+    standings: Vec<Option<Standing>>,
     heard: HashMap<Heard, Option<Risen>>,
     obeyed: HashMap<(RecordId, u8, Tenure), Option<Risen>>,
 }
@@ -159,13 +163,15 @@ impl Mind {
             setting,
             settings: setting.settings(),
             alterations,
+            acts: people::acts(setting.replicas),
             specs: Specs::default(),
             records: Records::default(),
             answers: Answers::default(),
             words: people::set_of(setting.replicas, |act| matches!(act, Act::Say(_))),
             harmless: people::set_of(setting.replicas, is_harmless),
+            copies: HashMap::new(),
             thoughts: HashMap::new(),
-            standings: HashMap::new(),
+            standings: Vec::new(),
             heard: HashMap::new(),
             obeyed: HashMap::new(),
         }
@@ -278,18 +284,25 @@ impl Mind {
 
     /// What of a record the invariants look at.
     pub fn standing(&mut self, id: RecordId) -> Standing {
-        if let Some(standing) = self.standings.get(&id) {
+        let place = id as usize;
+        if let Some(Some(standing)) = self.standings.get(place) {
             return *standing;
         }
         let standing = standing(self.records.get(id), &mut self.specs);
-        self.standings.insert(id, standing);
+        self.standings.resize(self.standings.len().max(place + 1), None);
+        self.standings[place] = Some(standing);
         standing
     }
 
     /// The spec of a copy of `original`.
     pub fn copy(&mut self, original: SpecId, track: Track) -> SpecId {
+        if let Some(copy) = self.copies.get(&(original, track)) {
+            return *copy;
+        }
         let spec = self.specs.get(original).spec.copy_spec(track, self.settings.surge);
-        self.specs.intern(&spec)
+        let copy = self.specs.intern(&spec);
+        self.copies.insert((original, track), copy);
+        copy
     }
 }
 

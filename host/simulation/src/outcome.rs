@@ -8,7 +8,6 @@ use crate::{
     action::Act,
     judge,
     mind::{Mind, PhaseKind, Standing},
-    people,
     specs::SpecId,
     world::World,
 };
@@ -50,7 +49,7 @@ impl Outcomes {
             self.with_faults.push((world.acts, outcome, index));
         }
         if self.may_be_lost.is_empty() {
-            let words = people::acts(mind.setting.replicas).into_iter().enumerate();
+            let words = mind.acts.iter().enumerate();
             let words = words.filter(|(_, act)| matches!(act, Act::Say(_)));
             self.may_be_lost.extend(words.map(|(index, _)| u8::try_from(index + 1).unwrap_or(u8::MAX)));
         }

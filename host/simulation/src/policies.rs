@@ -1,7 +1,5 @@
 //! What policies and Prometheus say: the truth about an image, nothing, or a failure.
 
-use std::collections::HashMap;
-
 use aviary_core::{
     answer::Answer,
     judge::{
@@ -10,6 +8,7 @@ use aviary_core::{
     plan::Question,
     spec::Spec,
 };
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::specs::Behaviour;

@@ -3,7 +3,7 @@
 //! Times are kept relative to [`NOW`], at most [`MEMORY`] back; the epoch is kept beside the number; what is only told to
 //! people (reasons, names of rollouts, history) is left out, and so are checks that cannot matter any more.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use aviary_core::{
     judge::{Check, Outcome},
@@ -11,6 +11,7 @@ use aviary_core::{
     record::{Phase, Record, Rollout},
     time::Timestamp,
 };
+use foldhash::HashMap;
 
 /// The time it always is; what lies back moves further back instead.
 pub const NOW: Timestamp = Timestamp(1_000_000_000);

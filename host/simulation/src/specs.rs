@@ -1,8 +1,7 @@
 //! The specs of Deployments that occur in a world, each once, by number: a state holds numbers only.
 
-use std::collections::HashMap;
-
 use aviary_core::{settings::Amount, spec::Spec};
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -103,6 +102,7 @@ impl SpecEntry {
 pub struct Specs {
     entries: Vec<SpecEntry>,
     by_text: HashMap<String, SpecId>,
+    originals: HashMap<(Image, bool), SpecId>,
     templates: Vec<String>,
 }
 
@@ -155,6 +155,9 @@ impl Specs {
 
     /// What people apply: the image, and whether `kubectl rollout restart` has left its annotation.
     pub fn original(&mut self, image: Image, restarted: bool) -> SpecId {
+        if let Some(known) = self.originals.get(&(image, restarted)) {
+            return *known;
+        }
         let mut spec = json!({
             "selector": {"matchLabels": {"app": "worker"}},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
@@ -166,7 +169,9 @@ impl Specs {
         if restarted {
             spec["template"]["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/restartedAt": "later"});
         }
-        self.intern(&spec)
+        let original = self.intern(&spec);
+        self.originals.insert((image, restarted), original);
+        original
     }
 }
 

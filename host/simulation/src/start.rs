@@ -8,7 +8,7 @@ use crate::{
     mind::Mind,
     people,
     specs::Image,
-    step::{disturbances, finish, ordinary},
+    step::{finish, ordinary, possible},
     world::{Daemon, Lag, Past, World},
 };
 
@@ -36,7 +36,10 @@ pub fn start(mind: &mut Mind) -> World {
     *original = original.map(|original| serving(original, mind));
     world = world.canonical(&mind.specs);
     if setting.adopted {
-        while let Some((action, after)) = ordinary(&world, mind).into_iter().next() {
+        loop {
+            let mut usual = Vec::new();
+            ordinary(&world, mind, &mut usual);
+            let Some((action, after)) = usual.into_iter().next() else { break };
             debug_assert!(action != Action::EndSecond && action != Action::Carry(Which::Second));
             world = finish(&world, action, after, mind).unwrap_or(after);
         }
@@ -57,7 +60,7 @@ fn serving(original: crate::deployment::Deployment, mind: &Mind) -> crate::deplo
 pub fn follow(first: &World, actions: &[Action], mind: &mut Mind) -> Option<World> {
     let mut world = *first;
     for action in actions {
-        let mut all = ordinary(&world, mind).into_iter().chain(disturbances(&world, mind));
+        let mut all = possible(&world, mind).into_iter();
         let (_, after) = all.find(|(possible, _)| possible == action)?;
         world = finish(&world, *action, after, mind).ok()?;
     }

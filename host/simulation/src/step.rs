@@ -38,9 +38,8 @@ const fn is_free(daemon: &Daemon) -> bool {
 }
 
 /// Everything that can happen next without people and faults, healing apart; then what heals; then time.
-#[must_use]
-pub fn ordinary(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
-    let mut found = Vec::new();
+pub fn ordinary(world: &World, mind: &mut Mind, found: &mut Vec<(Action, World)>) {
+    let before = found.len();
     let mut put = |action, after: Option<World>| found.extend(after.map(|after| (action, after)));
     for which in [Which::First, Which::Second] {
         put(Action::Plan(which), plan(world, which, mind));
@@ -57,49 +56,45 @@ pub fn ordinary(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
         }
     }
     put(Action::Land, land(world, mind));
-    let idle = found.is_empty();
+    let idle = found.len() == before;
     let mut put = |action, after: Option<World>| found.extend(after.map(|after| (action, after)));
     put(Action::CatchUp, world.lag.is_any().then_some(World { lag: Lag::default(), ..*world }));
     put(Action::EndSecond, world.second.map(|_| World { second: None, ..*world }));
     if idle {
         put(Action::Wait, wait(world, mind));
     }
-    found
 }
 
 /// What people and faults can do next.
-#[must_use]
-pub fn disturbances(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
-    let mut found = Vec::new();
+pub fn disturbances(world: &World, mind: &mut Mind, found: &mut Vec<(Action, World)>) {
     let (acts, faults) = world.budget;
     if acts > 0 {
-        let all = people::acts(mind.setting.replicas);
-        let done = all.iter().enumerate().filter_map(|(index, act)| {
-            let mut after = people::act(world, *act, mind)?;
-            let place = usize::from(after.acts[0] != 0);
-            after.acts[place] = u8::try_from(index + 1).unwrap_or(u8::MAX);
+        for place in 0..mind.acts.len() {
+            let act = mind.acts[place];
+            let Some(mut after) = people::act(world, act, mind) else { continue };
+            after.acts[usize::from(after.acts[0] != 0)] = u8::try_from(place + 1).unwrap_or(u8::MAX);
             after.budget.0 -= 1;
-            Some((Action::Act(*act), after))
-        });
-        found.extend(done);
+            found.push((Action::Act(act), after));
+        }
     }
     if faults > 0 {
-        found.extend(faulty(world, mind).into_iter().map(|(action, mut after)| {
+        let first = found.len();
+        faulty(world, mind, found);
+        for (action, after) in &mut found[first..] {
             after.budget.1 -= 1;
-            after.disturbed |= matches!(action, Action::Fault(fault) if fault.disturbs());
-            after.disturbed |= matches!(action, Action::Answer(..));
-            (action, after)
-        }));
+            after.disturbed |= match action {
+                Action::Fault(fault) => fault.disturbs(),
+                _ => true,
+            };
+        }
     }
-    found
 }
 
-fn faulty(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
+fn faulty(world: &World, mind: &mut Mind, found: &mut Vec<(Action, World)>) {
     use Fault::{
         AnswerLost, Crash, CrashAfterWrite, DeadlinePasses, Depose, Lag as Lags, PodDies, Refused, SecondDaemon,
         Touched,
     };
-    let mut found = Vec::new();
     for fault in [Crash, CrashAfterWrite, Depose, AnswerLost, Refused, DeadlinePasses, SecondDaemon]
         .into_iter()
         .chain([Watch::Deployments, Watch::Records, Watch::Pods].map(Lags))
@@ -113,6 +108,14 @@ fn faulty(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
             found.extend(after.map(|after| (Action::Answer(Which::First, index, verdict), after)));
         }
     }
+}
+
+/// Everything that can happen next, in order.
+#[must_use]
+pub fn possible(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
+    let mut found = Vec::new();
+    ordinary(world, mind, &mut found);
+    disturbances(world, mind, &mut found);
     found
 }
 
@@ -214,11 +217,15 @@ fn answer(world: &World, which: Which, index: u8, verdict: Verdict, mind: &mut M
 }
 
 fn controllers(world: &World, track: Track, mind: &Mind) -> Option<World> {
+    let live = world.deployment(track).filter(|live| track == Track::Original || live.ours)?;
+    let turned = controller::turn(*live, &mind.specs);
+    if turned == *live {
+        return None;
+    }
     let mut after = *world;
-    let live = after.deployment_mut(track).as_mut().filter(|live| track == Track::Original || live.ours)?;
-    *live = controller::turn(*live, &mind.specs);
+    *after.deployment_mut(track) = Some(turned);
     // What only history and names tell apart is the same.
-    (after.canonical(&mind.specs) != world.canonical(&mind.specs)).then_some(after)
+    (after.canonical(&mind.specs) != *world).then_some(after)
 }
 
 fn pod(world: &World, track: Track, index: u8, mind: &Mind) -> Option<World> {

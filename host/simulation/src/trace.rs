@@ -10,7 +10,7 @@ use crate::{
     mind::Mind,
     setting::Setting,
     start::start,
-    step::{disturbances, finish, ordinary, spins},
+    step::{finish, ordinary, possible, spins},
 };
 
 /// What happened in which setting, and what did not hold.
@@ -47,14 +47,16 @@ impl Trace {
         let mut mind = Mind::new(self.setting, Alterations::default());
         let mut world = start(&mut mind);
         for action in &self.path {
-            let mut all = ordinary(&world, &mut mind).into_iter().chain(disturbances(&world, &mut mind));
+            let mut all = possible(&world, &mut mind).into_iter();
             // What the core does otherwise by now is left out; what people and faults do is not.
             if let Some((action, after)) = all.find(|(possible, _)| possible == action) {
                 world = finish(&world, action, after, &mut mind)?;
             }
         }
         for _ in 0..LONGEST {
-            let Some((action, after)) = ordinary(&world, &mut mind).into_iter().next_back() else {
+            let mut usual = Vec::new();
+            ordinary(&world, &mut mind, &mut usual);
+            let Some((action, after)) = usual.pop() else {
                 spins(&world, &mut mind)?;
                 return judge::at_rest(&world, &mut mind);
             };

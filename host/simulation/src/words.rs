@@ -7,7 +7,7 @@ use crate::{
     judge,
     mind::Mind,
     start::start,
-    step::{disturbances, finish, ordinary, sight},
+    step::{finish, possible, sight},
     world::{Effect, World},
 };
 
@@ -16,7 +16,7 @@ pub fn told(path: &[Action], mind: &mut Mind) -> Vec<String> {
     let mut world = start(mind);
     let mut lines = vec![format!("   {}", stands(&world, mind))];
     for (number, action) in path.iter().enumerate() {
-        let mut all = ordinary(&world, mind).into_iter().chain(disturbances(&world, mind));
+        let mut all = possible(&world, mind).into_iter();
         let Some((_, after)) = all.find(|(possible, _)| possible == action) else {
             lines.push(format!("{action:?} cannot happen here"));
             return lines;
