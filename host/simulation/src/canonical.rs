@@ -14,6 +14,8 @@ impl World {
     #[must_use]
     pub fn canonical(mut self, specs: &Specs) -> Self {
         self.follow_records();
+        // Nobody is left to undo anything.
+        self.previous = self.previous.filter(|_| self.budget.0 > 0);
         for deployment in self.deployments.iter_mut().flatten() {
             simplify(deployment);
         }

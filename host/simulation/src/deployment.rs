@@ -1,5 +1,7 @@
 //! A Deployment with its ReplicaSets and pods, small enough to be copied and hashed a million times a second.
 
+use std::hash::{Hash, Hasher};
+
 use crate::specs::{Behaviour, SpecId};
 
 /// How many ReplicaSets of a Deployment are told apart.
@@ -119,7 +121,7 @@ pub struct Status {
 }
 
 /// A Deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deployment {
     /// Differs from those that had its name before.
     pub uid: u8,
@@ -141,6 +143,15 @@ pub struct Deployment {
     pub sets: [ReplicaSet; REPLICA_SETS],
     /// How many of them there are.
     pub set_count: u8,
+}
+
+impl Hash for Deployment {
+    /// The places without a ReplicaSet are all alike.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { uid, generation, ours, spec, replicas, paused, managers, status, sets: _, set_count: _ } = self;
+        [*uid, *generation, *spec, *replicas].hash(state);
+        (ours, paused, managers, status, self.sets()).hash(state);
+    }
 }
 
 impl Deployment {

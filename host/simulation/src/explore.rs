@@ -21,7 +21,7 @@ use crate::{
 /// Where an exploration ends, if it does not end by itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// The most worlds.
+    /// The most worlds of what is explored at once: everything, or what begins with one act where there are two.
     pub worlds: usize,
 }
 
@@ -35,7 +35,7 @@ pub struct Found {
 }
 
 /// What an exploration came to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Report {
     /// Different worlds.
     pub worlds: usize,
@@ -79,37 +79,74 @@ struct Explorer<'a> {
     mind: &'a mut Mind,
     known: HashMap<u64, u32, BuildHasherDefault<Same>>,
     graph: Graph,
-    outcomes: Outcomes,
+    outcomes: &'a mut Outcomes,
     queue: VecDeque<(u32, u32, World)>,
     /// What can happen in the world that is gone on from; kept for its room.
     possible: Vec<(Action, World)>,
     bounds: Bounds,
-    report: Report,
+    report: &'a mut Report,
 }
 
-/// Explores everything from the beginning that the setting of `mind` tells.
+/// Explores everything from the beginning that the setting of `mind` tells. Where people may act twice, what begins with
+/// each act is explored for itself and then forgotten: the worlds of one act's future are never those of another's, and
+/// all together need more memory than there is.
 pub fn explore(mind: &mut Mind, bounds: Bounds) -> Report {
+    let mut report = Report::default();
+    let mut outcomes = Outcomes::default();
+    let parts = if mind.setting.acts < 2 { 1 } else { mind.acts.len() };
+    for part in 0..parts {
+        mind.first_act = (parts > 1).then_some(part);
+        explore_part(mind, bounds, &mut outcomes, &mut report);
+        if report.found.is_some() {
+            break;
+        }
+    }
+    if let (None, 0, Some(unlike)) = (&report.found, report.left, outcomes.unlike()) {
+        mind.first_act = unlike.first_act;
+        let path = way_again(mind, bounds, unlike.world);
+        report.found = Some(Found { violation: Violation { invariant: "I9", said: unlike.said }, path });
+    }
+    report.plans = mind.plans();
+    report
+}
+
+fn explore_part(mind: &mut Mind, bounds: Bounds, outcomes: &mut Outcomes, report: &mut Report) {
     let first = start(mind);
-    let report = Report { worlds: 0, transitions: 0, depth: 0, plans: 0, at_rest: 0, left: 0, found: None };
-    let mut explorer = Explorer {
-        mind,
-        known: HashMap::default(),
-        graph: Graph::default(),
-        outcomes: Outcomes::default(),
-        queue: VecDeque::new(),
-        possible: Vec::new(),
-        bounds,
-        report,
-    };
+    let mut explorer = Explorer::new(mind, bounds, outcomes, report);
     explorer.reach(first, None, 0);
     explorer.run(&first);
-    explorer.report.worlds = explorer.known.len();
-    explorer.report.left = explorer.queue.len();
-    explorer.report.plans = explorer.mind.plans();
-    explorer.report
+    explorer.report.left += explorer.queue.len();
 }
 
-impl Explorer<'_> {
+/// The way to a world of a part that was explored and forgotten.
+fn way_again(mind: &mut Mind, bounds: Bounds, world: u32) -> Vec<Action> {
+    let first = start(mind);
+    let (mut outcomes, mut report) = (Outcomes::default(), Report::default());
+    let mut explorer = Explorer::new(mind, bounds, &mut outcomes, &mut report);
+    explorer.reach(first, None, 0);
+    explorer.run(&first);
+    explorer.path(&first, world)
+}
+
+impl<'a> Explorer<'a> {
+    fn new(mind: &'a mut Mind, bounds: Bounds, outcomes: &'a mut Outcomes, report: &'a mut Report) -> Self {
+        Self {
+            mind,
+            known: HashMap::default(),
+            graph: Graph::default(),
+            outcomes,
+            queue: VecDeque::new(),
+            possible: Vec::new(),
+            bounds,
+            report,
+        }
+    }
+
+    /// Whether a world, or what goes on from it, is counted: what comes before the first act is explored in each part.
+    fn counts(&self, world: &World) -> bool {
+        self.mind.first_act.is_none_or(|part| part == 0) || world.budget.0 < self.mind.setting.acts
+    }
+
     fn run(&mut self, first: &World) {
         while let Some((index, depth, world)) = self.queue.pop_front() {
             self.report.depth = self.report.depth.max(depth);
@@ -130,9 +167,6 @@ impl Explorer<'_> {
             let mut path = self.path(first, cycle[0]);
             path.extend(self.around(first, &cycle));
             self.report.found = Some(Found { violation, path });
-        } else if let Some((index, said)) = self.outcomes.unlike() {
-            let violation = Violation { invariant: "I9", said };
-            self.report.found = Some(Found { violation, path: self.path(first, index) });
         }
     }
 
@@ -141,6 +175,7 @@ impl Explorer<'_> {
         let next = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         let index = *self.known.entry(hash_of(&world)).or_insert(next);
         if index == next {
+            self.report.worlds += usize::from(self.counts(&world));
             self.graph.add(from);
             self.queue.push_back((index, depth, world));
         }
@@ -158,7 +193,7 @@ impl Explorer<'_> {
             let after = finish(world, action, after, self.mind).map_err(|violation| (violation, Some(action)))?;
             let place_number = u16::try_from(place).unwrap_or(u16::MAX);
             let reached = self.reach(after, Some((index, place_number)), depth + 1);
-            self.report.transitions += 1;
+            self.report.transitions += usize::from(self.counts(world) || matches!(action, Action::Act(_)));
             if place < usual_count && self.is_quiet(world, action) {
                 quiet += 1;
                 self.graph.connect(index, reached);
@@ -172,7 +207,7 @@ impl Explorer<'_> {
     }
 
     fn rest(&mut self, index: u32, world: &World) -> Result<(), Violation> {
-        self.report.at_rest += 1;
+        self.report.at_rest += usize::from(self.counts(world));
         spins(world, self.mind)?;
         judge::at_rest(world, self.mind)?;
         self.outcomes.note(index, world, self.mind);

@@ -138,6 +138,8 @@ pub struct Mind {
     pub alterations: Alterations,
     /// All acts of people, whether they are possible at a time or not.
     pub acts: Vec<Act>,
+    /// The place of the only act that people may begin with, if not with any.
+    pub first_act: Option<usize>,
     /// All specs.
     pub specs: Specs,
     /// All records.
@@ -164,6 +166,7 @@ impl Mind {
             settings: setting.settings(),
             alterations,
             acts: people::acts(setting.replicas),
+            first_act: None,
             specs: Specs::default(),
             records: Records::default(),
             answers: Answers::default(),

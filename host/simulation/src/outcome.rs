@@ -19,11 +19,25 @@ pub struct Outcome {
     workloads: [Option<(SpecId, u8)>; 3],
 }
 
+/// The first act of what was explored at once, if that is all that was, and the number of a world in it.
+type Place = (Option<usize>, u32);
+
+/// What ended as it should not.
+#[derive(Debug)]
+pub struct Unlike {
+    /// The first act of the part in which it did; nothing where all is one part.
+    pub first_act: Option<usize>,
+    /// The number of the world in that part.
+    pub world: u32,
+    /// What is wrong.
+    pub said: String,
+}
+
 /// All that came of anything.
 #[derive(Debug, Default)]
 pub struct Outcomes {
     without_faults: HashMap<[u8; 2], HashSet<Outcome>>,
-    with_faults: Vec<([u8; 2], Outcome, u32)>,
+    with_faults: Vec<([u8; 2], Outcome, Place)>,
     known: HashSet<([u8; 2], Outcome)>,
     may_be_lost: HashSet<u8>,
 }
@@ -46,7 +60,7 @@ impl Outcomes {
         if world.budget.1 == mind.setting.faults {
             self.without_faults.entry(world.acts).or_default().insert(outcome);
         } else if !world.disturbed && self.known.insert((world.acts, outcome)) {
-            self.with_faults.push((world.acts, outcome, index));
+            self.with_faults.push((world.acts, outcome, (mind.first_act, index)));
         }
         if self.may_be_lost.is_empty() {
             let words = mind.acts.iter().enumerate();
@@ -57,9 +71,10 @@ impl Outcomes {
 
     /// A world that came to something with faults that the same acts never come to without them.
     #[must_use]
-    pub fn unlike(&self) -> Option<(u32, String)> {
-        let unlike = self.with_faults.iter().find(|(acts, outcome, _)| !self.is_known(*acts, outcome))?;
-        Some((unlike.2, "it ends as it never does without the fault".to_owned()))
+    pub fn unlike(&self) -> Option<Unlike> {
+        let (_, _, (first_act, world)) =
+            *self.with_faults.iter().find(|(acts, outcome, _)| !self.is_known(*acts, outcome))?;
+        Some(Unlike { first_act, world, said: "it ends as it never does without the fault".to_owned() })
     }
 
     /// A word to a daemon that is killed may be lost; the operator hears that it was not carried out.

@@ -69,7 +69,9 @@ pub fn ordinary(world: &World, mind: &mut Mind, found: &mut Vec<(Action, World)>
 pub fn disturbances(world: &World, mind: &mut Mind, found: &mut Vec<(Action, World)>) {
     let (acts, faults) = world.budget;
     if acts > 0 {
-        for place in 0..mind.acts.len() {
+        let only = mind.first_act.filter(|_| acts == mind.setting.acts);
+        let all = 0..mind.acts.len();
+        for place in only.map_or(all, |place| place..place + 1) {
             let act = mind.acts[place];
             let Some(mut after) = people::act(world, act, mind) else { continue };
             after.acts[usize::from(after.acts[0] != 0)] = u8::try_from(place + 1).unwrap_or(u8::MAX);

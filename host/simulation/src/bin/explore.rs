@@ -22,7 +22,8 @@ use aviary_simulation::{
 
 const USAGE: &str = "explore [--quick] [--worlds N] [--only N] [--jobs N] [--trace FILE]
   --quick       one act of people, and one act with one fault, with up to 2 pods
-  --worlds N    go on from at most so many worlds in each setting (20000000; some 80 bytes each)
+  --worlds N    go on from at most so many worlds at once (100000000; some 80 bytes each): those of a setting, or, where
+                people act twice, those after one first act
   --only N      the setting of that number only
   --jobs N      so many settings at a time (as many as there are processors)
   --trace FILE  keep the way to the first violation, for a test";
@@ -37,7 +38,7 @@ struct Options {
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut options = Options { quick: false, worlds: 20_000_000, only: None, jobs, trace: None };
+    let mut options = Options { quick: false, worlds: 100_000_000, only: None, jobs, trace: None };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         let number = |text: String| text.parse().map_err(|_| format!("{text} is no number"));
