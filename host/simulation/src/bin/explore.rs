@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::RangeInclusive,
     path::PathBuf,
     process::ExitCode,
     sync::{
@@ -20,32 +21,36 @@ use aviary_simulation::{
     words::told,
 };
 
-const USAGE: &str = "explore [--quick] [--worlds N] [--only N] [--jobs N] [--trace FILE]
+const USAGE: &str = "explore [--quick] [--worlds N] [--only N-M] [--jobs N] [--trace FILE]
   --quick       one act of people, and one act with one fault, with up to 2 pods
   --worlds N    go on from at most so many worlds at once (100000000; some 80 bytes each): those of a setting, or, where
                 people act twice, those after one first act
-  --only N      the setting of that number only
+  --only N-M    the settings of these numbers only; --only N that one
   --jobs N      so many settings at a time (as many as there are processors)
   --trace FILE  keep the way to the first violation, for a test";
 
 struct Options {
     quick: bool,
     worlds: usize,
-    only: Option<usize>,
+    only: RangeInclusive<usize>,
     jobs: usize,
     trace: Option<PathBuf>,
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut options = Options { quick: false, worlds: 100_000_000, only: None, jobs, trace: None };
+    let mut options = Options { quick: false, worlds: 100_000_000, only: 0..=usize::MAX, jobs, trace: None };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         let number = |text: String| text.parse().map_err(|_| format!("{text} is no number"));
         match argument.as_str() {
             "--quick" => options.quick = true,
             "--worlds" => options.worlds = number(value()?)?,
-            "--only" => options.only = Some(number(value()?)?),
+            "--only" => {
+                let text = value()?;
+                let (first, last) = text.split_once('-').unwrap_or((&text, &text));
+                options.only = number(first.to_owned())?..=number(last.to_owned())?;
+            }
             "--jobs" => options.jobs = number(value()?)?,
             "--trace" => options.trace = Some(PathBuf::from(value()?)),
             _ => return Err(format!("{argument} is not known\n{USAGE}")),
@@ -63,8 +68,7 @@ fn main() -> ExitCode {
         }
     };
     let all = settings(options.quick).into_iter().enumerate();
-    let chosen: Vec<(usize, Setting)> =
-        all.filter(|(number, _)| options.only.is_none_or(|only| only == *number)).collect();
+    let chosen: Vec<(usize, Setting)> = all.filter(|(number, _)| options.only.contains(number)).collect();
     let (next, totals) = (AtomicUsize::new(0), Mutex::new(Totals::default()));
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.clamp(1, chosen.len().max(1)) {
