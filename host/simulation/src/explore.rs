@@ -101,7 +101,7 @@ pub fn explore(mind: &mut Mind, bounds: Bounds) -> Report {
             break;
         }
     }
-    if let (None, 0, Some(unlike)) = (&report.found, report.left, outcomes.unlike()) {
+    if let (None, 0, Some(unlike)) = (&report.found, report.left, outcomes.unlike(mind.words)) {
         mind.first_act = unlike.first_act;
         let path = way_again(mind, bounds, unlike.world);
         report.found = Some(Found { violation: Violation { invariant: "I9", said: unlike.said }, path });

@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use aviary_core::judge::Track;
 
 use crate::{
-    action::Act,
     judge,
     mind::{Mind, PhaseKind, Standing},
     specs::SpecId,
@@ -39,7 +38,6 @@ pub struct Outcomes {
     without_faults: HashMap<[u8; 2], HashSet<Outcome>>,
     with_faults: Vec<([u8; 2], Outcome, Place)>,
     known: HashSet<([u8; 2], Outcome)>,
-    may_be_lost: HashSet<u8>,
 }
 
 impl Outcomes {
@@ -62,26 +60,22 @@ impl Outcomes {
         } else if !world.disturbed && self.known.insert((world.acts, outcome)) {
             self.with_faults.push((world.acts, outcome, (mind.first_act, index)));
         }
-        if self.may_be_lost.is_empty() {
-            let words = mind.acts.iter().enumerate();
-            let words = words.filter(|(_, act)| matches!(act, Act::Say(_)));
-            self.may_be_lost.extend(words.map(|(index, _)| u8::try_from(index + 1).unwrap_or(u8::MAX)));
-        }
     }
 
-    /// A world that came to something with faults that the same acts never come to without them.
+    /// A world that came to something with faults that the same acts never come to without them; `words` are
+    /// the acts that are words of operators.
     #[must_use]
-    pub fn unlike(&self) -> Option<Unlike> {
+    pub fn unlike(&self, words: u64) -> Option<Unlike> {
         let (_, _, (first_act, world)) =
-            *self.with_faults.iter().find(|(acts, outcome, _)| !self.is_known(*acts, outcome))?;
+            *self.with_faults.iter().find(|(acts, outcome, _)| !self.is_known(*acts, outcome, words))?;
         Some(Unlike { first_act, world, said: "it ends as it never does without the fault".to_owned() })
     }
 
     /// A word to a daemon that is killed may be lost; the operator hears that it was not carried out.
-    fn is_known(&self, acts: [u8; 2], outcome: &Outcome) -> bool {
+    fn is_known(&self, acts: [u8; 2], outcome: &Outcome, words: u64) -> bool {
         let heard = |acts: &[u8; 2]| self.without_faults.get(acts).is_some_and(|known| known.contains(outcome));
         let [one, two] = acts;
-        let lost = |act: u8| self.may_be_lost.contains(&act);
+        let lost = |act: u8| words >> act & 1 > 0;
         heard(&acts)
             || (lost(one) && heard(&[two, 0]))
             || (lost(two) && heard(&[one, 0]))

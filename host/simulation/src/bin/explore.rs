@@ -69,6 +69,13 @@ fn main() -> ExitCode {
     };
     let all = settings(options.quick).into_iter().enumerate();
     let chosen: Vec<(usize, Setting)> = all.filter(|(number, _)| options.only.contains(number)).collect();
+    if chosen.is_empty() {
+        eprintln!(
+            "there is no setting with a number that --only names; they go from 0 to {}",
+            settings(options.quick).len() - 1
+        );
+        return ExitCode::FAILURE;
+    }
     let (next, totals) = (AtomicUsize::new(0), Mutex::new(Totals::default()));
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.clamp(1, chosen.len().max(1)) {
