@@ -137,8 +137,12 @@ fn make_room(context: &Context<'_>) -> Option<Plan> {
     if context.runs(Track::Primary, &context.record.accepted) {
         return None;
     }
-    let size = room(context, primary, Track::Original)?;
+    if primary.observed() && primary.may_roll() && primary.has_surge() {
+        // Somebody made it roll. Smaller, it could lose pods that serve: it is turned round at once, as in a rollout.
+        return None;
+    }
     let wait = || Plan::wait("waiting until the primary is ready for its rolling update");
+    let size = room(context, primary, Track::Original)?;
     Some(context.set_size(Track::Primary, size).unwrap_or_else(wait))
 }
 

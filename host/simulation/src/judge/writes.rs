@@ -165,16 +165,22 @@ impl<'a> Begun<'a> {
     }
 
     /// Whether a primary gets back its spec from whatever somebody gave it in the middle of a rollout: that is done at once, by
-    /// its own rolling update, whatever canary is beside it.
+    /// its own rolling update, whatever canary is beside it. So it is in an adoption where it is seen to roll.
     fn restores(&self, mind: &mut Mind) -> bool {
         let spec = |world: &World| world.deployment(Track::Primary).map(|primary| primary.spec);
-        let Some(old) = spec(self.before).filter(|old| self.standing.is_rollout() && spec(&self.after) != Some(*old))
-        else {
+        let at_once = self.standing.is_rollout() || self.standing.phase == PhaseKind::Adopting && self.seen_to_roll();
+        let Some(old) = spec(self.before).filter(|old| at_once && spec(&self.after) != Some(*old)) else {
             return false;
         };
         let promoted = self.standing.candidate.filter(|_| self.standing.phase == PhaseKind::Promoting);
         let mut known = [Some(self.standing.accepted_spec), promoted].into_iter().flatten();
         !known.any(|spec| mind.copy(spec, Track::Primary) == old)
+    }
+
+    fn seen_to_roll(&self) -> bool {
+        let lagging = self.before.lag.deployments;
+        let primary = lagging.unwrap_or_else(|| self.before.shown())[Track::Primary as usize];
+        primary.is_some_and(|it| it.status.observed >= it.generation && it.status.updated < it.status.replicas)
     }
 
     /// An original that rolls by itself has its own surge, whatever its copies have.
