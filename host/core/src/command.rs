@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::pause,
+    judge::Track,
     lease::{Fenced, Lease},
     plan::{Note, rollback_decided},
     record::{Ending, PausedBy, Phase, Record, Rollout},
     time::Timestamp,
+    view::View,
 };
 
 /// A word of an operator to one service.
@@ -41,6 +43,17 @@ pub fn commanded(record: &Record, command: Command, lease: &Lease, now: Timestam
         Err(fenced) => return Err(fenced.to_string()),
     };
     Ok((record.under(lease), note))
+}
+
+/// Whether a released service may be taken in again now, as `view` shows it: by forgetting its record. Copies that are still
+/// there go first, for nothing else tells of them.
+///
+/// # Errors
+/// What is to be waited for.
+pub fn may_readopt(service: &str, view: &View) -> Result<(), String> {
+    let copies = [Track::Primary, Track::Canary];
+    let left = copies.into_iter().find(|track| view.workload(*track).is_some_and(|copy| copy.is_copy_of(service)));
+    left.map_or(Ok(()), |track| Err(format!("its {track} of before is being deleted; say it again in a moment")))
 }
 
 fn taken_over(record: &Record, fenced: &Fenced) -> (Record, Note) {

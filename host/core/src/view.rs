@@ -77,6 +77,12 @@ impl Workload {
         self.spec["replicas"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(1)
     }
 
+    /// Whether it carries the owner's mark of a service: one of its copies.
+    #[must_use]
+    pub fn is_copy_of(&self, service: &str) -> bool {
+        self.annotations.get(OWNER_ANNOTATION).is_some_and(|owner| owner == service)
+    }
+
     /// Whether Aviary made it, by any mark that is left: labels and annotations can be edited, a selector cannot.
     #[must_use]
     pub fn is_copy(&self) -> bool {

@@ -1,14 +1,18 @@
 //! What people, CI and autoscalers can do, and what it does to the world.
 
-use aviary_core::{command::Command, judge::Track};
+use aviary_core::{
+    command::{Command, may_readopt},
+    judge::Track,
+};
 
 use crate::{
-    action::Act,
+    action::{Act, Which},
     deed::Deed,
     deployment::{Deployment, ReplicasOwner},
     mind::{Mind, PhaseKind},
-    sight::Tenure,
+    sight::{SERVICE, Tenure},
     specs::Image,
+    step::sight,
     world::{Effect, World},
 };
 
@@ -153,6 +157,7 @@ fn say(after: &mut World, command: Command, mind: &mut Mind) -> Option<()> {
     }
     let released = mind.standing(known.record).phase == PhaseKind::Released;
     if released && command == Command::Adopt {
+        may_readopt(SERVICE, &sight(after, Which::First)?.view(&mind.specs)).ok()?;
         after.daemon.effect = Some(Effect::Write { deed: Deed::DeleteRecord, record: known.version });
         return Some(());
     }

@@ -59,8 +59,16 @@ pub(super) fn release(context: &Context<'_>) -> Plan {
     let Some(original) = &context.view.original else { return Plan::default() };
     wish(context, original)
         .or_else(|| take_accepted(context, original))
-        .or_else(|| context.set_size(Track::Canary, 0))
+        .or_else(|| empty_canary(context))
         .unwrap_or_else(|| walk_pods(context, original, context.record.replicas, 0))
+}
+
+/// A canary that a late write left goes first; until it has seen that it is to be empty, it may still start its pods.
+fn empty_canary(context: &Context<'_>) -> Option<Plan> {
+    let canary = our_copy(context, Track::Canary)?;
+    let may_have_pods = !canary.observed() || canary.pods_at_most() > 0;
+    let wait = || may_have_pods.then(|| Plan::wait("waiting until the canary's pods are gone"));
+    context.set_size(Track::Canary, 0).or_else(wait)
 }
 
 /// A number of replicas that neither Aviary is setting nor N is somebody's wish for another N.

@@ -7,7 +7,7 @@ use crate::{
     judge::Track,
     record::Phase,
     time::{Timestamp, humane},
-    view::{OWNER_ANNOTATION, Workload},
+    view::Workload,
     write::Write,
 };
 
@@ -70,7 +70,5 @@ fn forget(context: &Context<'_>) -> Plan {
 
 /// A copy that carries the owner's mark.
 pub(super) fn our_copy<'a>(context: &Context<'a>, track: Track) -> Option<&'a Workload> {
-    let marked =
-        |copy: &&Workload| copy.annotations.get(OWNER_ANNOTATION).is_some_and(|owner| owner == context.service.name);
-    context.view.workload(track).filter(marked)
+    context.view.workload(track).filter(|copy| copy.is_copy_of(context.service.name))
 }

@@ -7,7 +7,7 @@ use crate::{
     judge::Track,
     settings::Settings,
     spec::Spec,
-    view::{OWNER_ANNOTATION, Workload, workload_name},
+    view::{Workload, workload_name},
 };
 
 /// A ReplicaSet's name is the Deployment's with a dash and ten characters, and at most a DNS subdomain.
@@ -71,9 +71,10 @@ fn foreign_copies(service: &Service<'_>) -> Option<Problem> {
 
 /// A Deployment that has the name of a copy and is not Aviary's: it is never touched.
 pub(super) fn stranger(service: &Service<'_>) -> Option<Problem> {
-    let marked = |copy: &Workload| copy.annotations.get(OWNER_ANNOTATION).is_some_and(|owner| owner == service.name);
     let copies = [Track::Primary, Track::Canary];
-    let track = copies.into_iter().find(|track| service.view.workload(*track).is_some_and(|copy| !marked(copy)))?;
+    let track = copies
+        .into_iter()
+        .find(|track| service.view.workload(*track).is_some_and(|copy| !copy.is_copy_of(service.name)))?;
     let name = workload_name(service.name, track);
     problem(
         format!("a Deployment {name} exists that Aviary did not make"),

@@ -3,7 +3,7 @@
 use aviary_cluster::{ServiceKey, WriteError, Written};
 use aviary_core::{
     answer::answered,
-    command::{Command, commanded},
+    command::{Command, commanded, may_readopt},
     lease::Lease,
     plan::{Note, Plan, Question, Service, plan},
     record::{Phase, Record},
@@ -117,8 +117,13 @@ impl Daemon {
             let outcome = match cared.record() {
                 None => Err(format!("{key} is not adopted: {}", cared.standing.reason)),
                 Some(record) if record.phase == Phase::Released && waiting.command == Command::Adopt => {
-                    self.readopt(key, waiting);
-                    return true;
+                    match self.index.view(key).map_or(Ok(()), |view| may_readopt(&key.name, &view)) {
+                        Ok(()) => {
+                            self.readopt(key, waiting);
+                            return true;
+                        }
+                        Err(error) => Err(error),
+                    }
                 }
                 Some(record) => commanded(record, waiting.command, lease, self.clock.now()),
             };
