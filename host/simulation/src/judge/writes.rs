@@ -111,8 +111,9 @@ impl<'a> Begun<'a> {
         Ok(())
     }
 
-    /// The pods of a Deployment that serve once the controllers have done all that they do without any pod's getting ready.
-    fn serving(&self, world: &World, track: Track, mind: &Mind) -> u8 {
+    /// The pods of a Deployment that serve once the controllers have done all that they do without any pod's getting ready; of
+    /// an original only those of versions in `versions`.
+    fn serving(&self, world: &World, track: Track, versions: u8, mind: &Mind) -> u8 {
         let phase = self.standing.phase;
         let Some(deployment) = world.deployment(track) else { return 0 };
         let counts = match track {
@@ -124,18 +125,30 @@ impl<'a> Begun<'a> {
         if !counts {
             return 0;
         }
-        controller::settle(*deployment, &mind.specs).available()
+        let of_these =
+            |template| track != Track::Original || mind.specs.image_of_template(template).bit() & versions > 0;
+        let settled = controller::settle(*deployment, &mind.specs);
+        settled.sets().iter().filter(|set| of_these(set.template)).map(|set| set.pods.ready).sum()
     }
 
-    /// I1: with N pods or fewer, no write takes one away; without surge, with fewer than N - 1.
+    /// I1: with N pods or fewer, no write takes one away; without surge, with fewer than N - 1. What people gave an original in
+    /// the middle of its release goes for the accepted version: it counts while it is there, and nobody counts on it.
     fn keeps_enough(&self, mind: &mut Mind) -> Result<(), Violation> {
+        let broken = self.takes_away(u8::MAX, mind);
+        if broken.is_ok() || self.standing.phase != PhaseKind::Releasing {
+            return broken;
+        }
+        self.takes_away(self.before.past.proven, mind)
+    }
+
+    fn takes_away(&self, versions: u8, mind: &mut Mind) -> Result<(), Violation> {
         let least = self.standing.replicas.saturating_sub(u8::from(!mind.setting.surge));
-        let [old, new] = [self.before, &self.after].map(|world| self.serving(world, self.track, mind));
+        let [old, new] = [self.before, &self.after].map(|world| self.serving(world, self.track, versions, mind));
         if new >= old {
             return Ok(());
         }
         let others = Track::ALL.into_iter().filter(|track| *track != self.track);
-        let others: u8 = others.map(|track| self.serving(self.before, track, mind)).sum();
+        let others: u8 = others.map(|track| self.serving(self.before, track, versions, mind)).sum();
         let restoring = u8::from(!mind.setting.surge && self.restores(mind));
         if others + new + unseen(self.before) + restoring < least {
             let said =
