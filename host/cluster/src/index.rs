@@ -7,8 +7,9 @@ use aviary_core::{
     view::{View, Workload, workload_name},
 };
 
-use crate::input::{
-    ClusterInput, DeploymentObject, Kind, Object, PodObject, RecordObject, ReplicaSetObject, ServiceKey,
+use crate::{
+    input::{ClusterInput, DeploymentObject, Kind, Object, PodObject, RecordObject, ReplicaSetObject, ServiceKey},
+    reduce::revision,
 };
 
 type Name = (String, String);
@@ -22,7 +23,8 @@ pub struct Index {
     names_by_uid: HashMap<String, Name>,
     replica_sets: BTreeMap<Name, ReplicaSetObject>,
     owners: HashMap<String, String>,
-    replica_sets_of: HashMap<String, BTreeSet<String>>,
+    /// Those of a Deployment by uid, with their revisions.
+    replica_sets_of: HashMap<String, BTreeMap<String, Option<u64>>>,
     pods: BTreeMap<Name, PodObject>,
     pods_of: HashMap<String, BTreeSet<Name>>,
     /// Kind and name of what each targets.
@@ -236,8 +238,12 @@ impl Index {
 
     fn pods_of_track(&self, key: &ServiceKey, track: Track) -> Vec<PodObservation> {
         let Some(workload) = self.workload(key, track) else { return Vec::new() };
+        let newest = revision(&workload.annotations);
+        // Where the watch on pods is behind, those of the version before are still shown, and would speak against the next one.
+        let is_current = |revision: Option<u64>| track == Track::Original || revision == newest;
         let replica_sets = self.replica_sets_of.get(&workload.uid).into_iter().flatten();
-        let names = replica_sets.filter_map(|uid| self.pods_of.get(uid)).flatten();
+        let current = replica_sets.filter(|(_, revision)| is_current(**revision));
+        let names = current.filter_map(|(uid, _)| self.pods_of.get(uid)).flatten();
         let pods = names.filter_map(|name| self.pods.get(name)).filter(|pod| !pod.terminating);
         pods.map(|pod| observation(pod, track)).collect()
     }
@@ -341,7 +347,7 @@ impl Index {
         if let Some(owner) = &object.owner_uid {
             touched.extend(self.services_of_uid(owner));
             self.owners.insert(object.uid.clone(), owner.clone());
-            self.replica_sets_of.entry(owner.clone()).or_default().insert(object.uid.clone());
+            self.replica_sets_of.entry(owner.clone()).or_default().insert(object.uid.clone(), object.revision);
         }
         self.replica_sets.insert(name, object);
         touched

@@ -85,6 +85,8 @@ pub struct ReplicaSetObject {
     pub uid: String,
     /// Uid of the Deployment that controls it.
     pub owner_uid: Option<String>,
+    /// Which revision of its Deployment it is, as the deployment controller counts them.
+    pub revision: Option<u64>,
 }
 
 /// A pod.

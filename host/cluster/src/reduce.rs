@@ -1,6 +1,6 @@
 //! From objects as kube gives them to what the index keeps of them.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use aviary_core::{
     judge::Restart,
@@ -24,6 +24,10 @@ pub const RECORD_KEY: &str = "record.json";
 
 /// The end of a record's name. It has a dot, which the names that people give to ConfigMaps seldom have.
 pub const RECORD_SUFFIX: &str = ".aviary";
+
+/// The deployment controller's annotation on a Deployment and on each of its ReplicaSets: equal on the one that has the
+/// template of the Deployment, which gets the highest number, also where it had a lower one before.
+pub const REVISION_ANNOTATION: &str = "deployment.kubernetes.io/revision";
 
 /// Reasons for which a container waits that are no fault.
 const ORDINARY_WAITING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
@@ -84,7 +88,14 @@ pub fn deployment(mut object: DynamicObject) -> Result<DeploymentObject, ReduceE
 /// [`ReduceError`] without namespace, name or uid.
 pub fn replica_set<K>(object: &PartialObjectMeta<K>) -> Result<ReplicaSetObject, ReduceError> {
     let Identity { namespace, name, uid } = identity(Kind::ReplicaSet, &object.metadata)?;
-    Ok(ReplicaSetObject { namespace, name, uid, owner_uid: owner_uid(&object.metadata, "Deployment") })
+    let revision = object.metadata.annotations.as_ref().and_then(revision);
+    Ok(ReplicaSetObject { namespace, name, uid, owner_uid: owner_uid(&object.metadata, "Deployment"), revision })
+}
+
+/// The revision that annotations tell.
+#[must_use]
+pub fn revision(annotations: &BTreeMap<String, String>) -> Option<u64> {
+    annotations.get(REVISION_ANNOTATION)?.parse().ok()
 }
 
 /// A pod.

@@ -142,7 +142,7 @@ pub struct View {
     pub primary: Option<Workload>,
     /// Aviary's copy that runs the candidate, or whatever has its name.
     pub canary: Option<Workload>,
-    /// The pods of all three that are not terminating, by owner references.
+    /// The pods of all three that are not terminating, by owner references; of the copies those of the version that they run.
     pub pods: Vec<PodObservation>,
     /// `Kind/name` of each autoscaler that targets the original or a copy.
     pub autoscalers: Vec<String>,

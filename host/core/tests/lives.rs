@@ -9,9 +9,9 @@ use std::time::Duration;
 use aviary_core::{
     answer::{Answer, answered},
     command::{Command, commanded},
-    judge::{ChangeKind, Classification, Outcome, Track},
+    judge::{ChangeKind, Classification, Outcome, PodObservation, Track},
     lease::Lease,
-    plan::RecordState,
+    plan::{Question, RecordState, Service, plan},
     record::{Phase, Record},
     replicas::Sizes,
     settings::{Amount, OnRollback},
@@ -194,6 +194,35 @@ fn errors_hold_then_pause_and_an_operator_resumes() {
     assert!(command(&mut world, Command::Resume));
     world.settle(capacity(5));
     assert!(world.said("Promoted"));
+}
+
+#[test]
+fn pods_speak_against_a_candidate_only_once_its_controller_has_seen_it() {
+    let mut world = adopted(5, QUARTER);
+    world.apply("worker:v2", None);
+    assert!(world.step() && world.step(), "the first pod is asked for");
+    let asks = |world: &World| {
+        let mut view = world.view();
+        view.pods.push(PodObservation {
+            name: "foo-canary-1".to_owned(),
+            track: Track::Canary,
+            created: world.now,
+            became_ready: None,
+            ready: false,
+            restart_count: 1,
+            restarts: Vec::new(),
+            waiting_reason: Some("CrashLoopBackOff".to_owned()),
+            waiting_message: None,
+        });
+        let (record, lease) = (&world.record, &world.lease);
+        let service = Service { namespace: "shop", name: "foo", view: &view, record, may_adopt: true, lease };
+        matches!(plan(&service, &world.settings, world.now).question, Some(Question::Observe { early: true, .. }))
+    };
+    assert!(!asks(&world), "it may be a pod of the version before");
+    world.reconcile();
+    assert!(asks(&world));
+    world.deployments.get_mut(&Track::Canary).unwrap().generation += 1;
+    assert!(!asks(&world), "which template its controller runs is not known again");
 }
 
 #[test]

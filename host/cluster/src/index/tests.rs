@@ -7,7 +7,10 @@ use proptest::{collection::vec, prelude::*, sample::Index as Pick};
 use serde_json::json;
 
 use super::*;
-use crate::input::{AutoscalerObject, DeploymentObject};
+use crate::{
+    input::{AutoscalerObject, DeploymentObject},
+    reduce::REVISION_ANNOTATION,
+};
 
 const NAMESPACE: &str = "shop";
 const DEPLOYMENTS: [&str; 5] = ["foo", "foo-primary", "foo-canary", "bar", "bar-primary"];
@@ -35,13 +38,26 @@ fn deployment_at(name: &str, uid: &str, resource_version: &str) -> Object {
     Object::Deployment(Box::new(DeploymentObject { namespace: NAMESPACE.into(), workload }))
 }
 
+/// The same with the revision that the deployment controller has given it.
+fn of_revision(object: Object, revision: Option<u64>) -> Object {
+    match object {
+        Object::Deployment(mut object) => {
+            let annotation = revision.map(|revision| (REVISION_ANNOTATION.to_owned(), revision.to_string()));
+            object.workload.annotations = annotation.into_iter().collect();
+            Object::Deployment(object)
+        }
+        Object::ReplicaSet(object) => Object::ReplicaSet(ReplicaSetObject { revision, ..object }),
+        other => other,
+    }
+}
+
 fn deployment(name: &str) -> Object {
     deployment_at(name, &format!("d-{name}-0"), "1")
 }
 
 fn replica_set(name: &str, uid: &str, owner_uid: Option<&str>) -> Object {
     let (namespace, name, uid) = (NAMESPACE.into(), name.into(), uid.into());
-    Object::ReplicaSet(ReplicaSetObject { namespace, name, uid, owner_uid: owner_uid.map(Into::into) })
+    Object::ReplicaSet(ReplicaSetObject { namespace, name, uid, owner_uid: owner_uid.map(Into::into), revision: None })
 }
 
 fn pod(name: &str, owner_uid: Option<&str>, terminating: bool, restart_count: u32) -> Object {
@@ -139,6 +155,49 @@ fn a_pod_may_come_before_its_replica_set_and_its_deployment() {
     let pods = index.view(&key("foo")).unwrap().pods;
     assert_eq!((pods.len(), pods[0].track), (1, Track::Canary));
     assert!(index.apply(deleted(Kind::Pod, "p")).contains(&key("foo")));
+}
+
+/// Names of the pods that are shown of foo, where a Deployment has two ReplicaSets with a pod each, "a" and "b".
+fn pods_shown(deployment_name: &str, deployment_revision: Option<u64>, revisions: [Option<u64>; 2]) -> Vec<String> {
+    let mut index = listed();
+    let uid = format!("d-{deployment_name}-0");
+    index.apply(ClusterInput::Applied(of_revision(deployment(deployment_name), deployment_revision)));
+    for (name, revision) in ["a", "b"].into_iter().zip(revisions) {
+        index.apply(ClusterInput::Applied(of_revision(replica_set(name, name, Some(&uid)), revision)));
+        index.apply(ClusterInput::Applied(pod(name, Some(name), false, 1)));
+    }
+    index.view(&key("foo")).unwrap().pods.into_iter().map(|pod| pod.name).collect()
+}
+
+#[test]
+fn pods_of_the_version_before_are_left_out_of_a_copy() {
+    let nobody: [&str; 0] = [];
+    for copy in ["foo-primary", "foo-canary"] {
+        assert_eq!(pods_shown(copy, Some(2), [Some(1), Some(2)]), ["b"], "{copy}");
+        assert_eq!(pods_shown(copy, Some(3), [Some(3), Some(2)]), ["a"], "a rollback takes the old ReplicaSet again");
+        assert_eq!(pods_shown(copy, Some(10), [Some(9), Some(10)]), ["b"], "revisions are numbers");
+        assert_eq!(pods_shown(copy, Some(1), [None, Some(1)]), ["b"], "one that was adopted and is not the newest");
+        assert_eq!(pods_shown(copy, Some(3), [Some(1), Some(2)]), nobody, "the watch on ReplicaSets is behind");
+        assert_eq!(pods_shown(copy, None, [Some(1), Some(2)]), nobody, "the watch on Deployments is behind");
+        assert_eq!(pods_shown(copy, None, [None, None]), ["a", "b"], "there is nothing to tell them apart by");
+    }
+    assert_eq!(pods_shown("foo", Some(2), [Some(1), Some(2)]), ["a", "b"], "an original rolls as it likes");
+}
+
+#[test]
+fn a_revision_that_rises_changes_what_is_seen() {
+    let mut index = listed();
+    let rolled = |revision| of_revision(deployment("foo-canary"), Some(revision));
+    let set = |revision| of_revision(replica_set("r", "r", Some("d-foo-canary-0")), Some(revision));
+    for object in [rolled(1), set(1), pod("p", Some("r"), false, 1)] {
+        index.apply(ClusterInput::Applied(object));
+    }
+    let shown = |index: &Index| index.view(&key("foo")).unwrap().pods.len();
+    assert_eq!(shown(&index), 1);
+    assert!(index.apply(ClusterInput::Applied(rolled(2))).contains(&key("foo")));
+    assert_eq!(shown(&index), 0);
+    assert!(index.apply(ClusterInput::Applied(set(2))).contains(&key("foo")));
+    assert_eq!(shown(&index), 1);
 }
 
 #[test]
@@ -323,12 +382,14 @@ fn plain_view(present: &Present, name: &str) -> View {
         _ => None,
     };
     let of_track = |track: Track| {
-        let uid = workload(track).map(|workload| workload.uid);
+        let workload = workload(track);
+        let uid = workload.as_ref().map(|workload| workload.uid.clone());
+        let revision = workload.and_then(|workload| workload.annotations.get(REVISION_ANNOTATION)?.parse().ok());
+        let current = move |r: &ReplicaSetObject| track == Track::Original || r.revision == revision;
         let belongs = move |replica_set: &str| {
             let mut all = present.values();
-            all.any(|object| {
-                matches!(object, Object::ReplicaSet(r) if r.uid == replica_set && uid.is_some() && r.owner_uid == uid)
-            })
+            let owned = |r: &ReplicaSetObject| r.uid == replica_set && uid.is_some() && r.owner_uid == uid;
+            all.any(|object| matches!(object, Object::ReplicaSet(r) if owned(r) && current(r)))
         };
         let pods = present.values().filter_map(|object| if let Object::Pod(pod) = object { Some(pod) } else { None });
         pods.filter(move |pod| !pod.terminating && pod.owner_uid.as_deref().is_some_and(&belongs))
@@ -356,6 +417,10 @@ fn any_uid(prefix: &'static str, names: Vec<String>) -> impl Strategy<Value = St
     (prop::sample::select(names), 0..2).prop_map(move |(name, age)| format!("{prefix}-{name}-{age}"))
 }
 
+fn any_revision(object: Object) -> impl Strategy<Value = Object> {
+    prop::option::weighted(0.9, 1..3_u64).prop_map(move |revision| of_revision(object.clone(), revision))
+}
+
 fn strings(names: &[&str]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
@@ -366,11 +431,13 @@ fn any_object(kind: Kind) -> BoxedStrategy<Object> {
     match kind {
         Kind::Deployment => (prop::sample::select(&DEPLOYMENTS[..]), 0..2, 1..20_u32)
             .prop_map(|(name, age, version)| deployment_at(name, &format!("d-{name}-{age}"), &version.to_string()))
+            .prop_flat_map(any_revision)
             .boxed(),
         Kind::ReplicaSet => {
             let owner = prop::option::weighted(0.9, any_uid("d", strings(&DEPLOYMENTS)));
             (prop::sample::select(replica_sets()), 0..2, owner)
                 .prop_map(|(name, age, owner)| replica_set(&name, &format!("r-{name}-{age}"), owner.as_deref()))
+                .prop_flat_map(any_revision)
                 .boxed()
         }
         Kind::Pod => {

@@ -192,6 +192,19 @@ fn a_replica_set_belongs_to_the_deployment_that_controls_it() {
 }
 
 #[test]
+fn a_replica_set_has_the_revision_that_the_deployment_controller_gave_it() {
+    let revision = |annotations: Value| {
+        let metadata = json!({"namespace": "shop", "name": "foo-1", "uid": "r", "annotations": annotations});
+        let object = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata});
+        let object: PartialObjectMeta<ReplicaSet> = serde_json::from_value(object).unwrap();
+        replica_set(&object).unwrap().revision
+    };
+    assert_eq!(revision(json!({"deployment.kubernetes.io/revision": "12"})), Some(12));
+    assert_eq!(revision(json!({"deployment.kubernetes.io/revision": "by hand"})), None);
+    assert_eq!(revision(Value::Null), None);
+}
+
+#[test]
 fn an_autoscaler_names_its_target() {
     let object = json!({"metadata": {"namespace": "shop", "name": "h", "uid": "h"},
         "spec": {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "foo"}}});

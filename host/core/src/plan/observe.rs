@@ -6,7 +6,7 @@ use crate::{
     record::{Record, Rollout},
     settings::Settings,
     time::{Timestamp, humane},
-    view::View,
+    view::{View, Workload},
 };
 
 /// Reasons for which a container waits that do not pass by themselves (kubelet's images and containers).
@@ -23,7 +23,7 @@ const BAD_REASONS: [&str; 8] = [
 
 /// A check at once when a pod of the canary gives new evidence.
 pub(super) fn early(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
-    let evidence = evidence(&context.view.pods);
+    let evidence = evidence(context.view);
     if evidence.is_empty() || evidence == rollout.evidence {
         return None;
     }
@@ -122,8 +122,10 @@ fn judged_pods(view: &View, started: Timestamp) -> Vec<PodObservation> {
 }
 
 /// What the canary's pods show of restarts and bad waiting reasons; empty where they show nothing.
-fn evidence(pods: &[PodObservation]) -> String {
-    let canary = pods.iter().filter(|pod| pod.track == Track::Canary);
+fn evidence(view: &View) -> String {
+    // Until its controller has seen the newest template, the pods may be of the one before.
+    let observed = view.canary.as_ref().is_some_and(Workload::observed);
+    let canary = view.pods.iter().filter(|pod| observed && pod.track == Track::Canary);
     let lines = canary.filter_map(|pod| {
         let reason = pod.waiting_reason.as_deref().filter(|reason| BAD_REASONS.contains(reason));
         (pod.restart_count > 0 || reason.is_some())
