@@ -5,6 +5,7 @@ use std::{
     hash::{BuildHasher, BuildHasherDefault, Hasher},
 };
 
+use aviary_core::judge::Track;
 use foldhash::quality::FixedState;
 
 use crate::{
@@ -214,10 +215,12 @@ impl<'a> Explorer<'a> {
         Ok(())
     }
 
-    /// Whether an action happens by itself, with faults over and people quiet. A paused rollout is checked on and on.
+    /// Whether an action happens by itself, with faults over and people quiet. A paused rollout is checked on and on, unless
+    /// the service is deleted: then its copies go in the end.
     fn is_quiet(&mut self, world: &World, action: Action) -> bool {
         let paused = |mind: &mut Mind| {
             judge::standing(world, mind).is_some_and(|standing| standing.phase == PhaseKind::Canary && standing.paused)
+                && world.deployment(Track::Original).is_some()
         };
         match action {
             Action::CatchUp | Action::EndSecond => true,
