@@ -38,4 +38,6 @@ pub enum DaemonMistake {
     DoesNotReadItsWrites,
     /// After a restart it begins anew, as if there were no record.
     ForgetsAtRestart,
+    /// Pods of the version before, which a watch that is behind still shows, are taken for evidence against the next one.
+    JudgesTheVersionBefore,
 }

@@ -10,15 +10,25 @@ use crate::{
 /// it writes has the counts from before its own scaling, with the generation that it has seen: as the real one.
 #[must_use]
 pub fn turn(mut deployment: Deployment, specs: &Specs) -> Deployment {
-    let entry = specs.get(deployment.spec);
+    let (before, entry) = (deployment, specs.get(deployment.spec));
     deployment.count_and_adjust();
     if rolls(&deployment) {
         roll(&mut deployment, entry);
     } else {
         scale(&mut deployment, entry);
     }
-    deployment.status = status(&deployment, entry.template);
+    let revised = revised(&before, &deployment, entry.template);
+    deployment.status = status(&deployment, entry.template, revised);
     deployment
+}
+
+/// The template of the ReplicaSet that has the Deployment's revision after a turn. One that comes back is given the highest
+/// revision in the turn that first sees it, and the Deployment in the next; one that is made gives both at once.
+fn revised(before: &Deployment, after: &Deployment, template: u8) -> u8 {
+    let was_there = before.set_of(template).is_some();
+    let seen_before = before.status.observed == before.generation;
+    let given = if was_there { seen_before } else { after.set_of(template).is_some() };
+    if given { template } else { before.status.template }
 }
 
 /// Whether the controller's next turn is one of a rolling update; otherwise the Deployment is paused, or scaled first.
@@ -39,13 +49,14 @@ pub fn settle(mut deployment: Deployment, specs: &Specs) -> Deployment {
     }
 }
 
-fn status(deployment: &Deployment, template: u8) -> Status {
+fn status(deployment: &Deployment, template: u8, revised: u8) -> Status {
     let sets = deployment.sets();
     Status {
         observed: deployment.generation,
         replicas: sets.iter().map(|set| set.counted).sum(),
         updated: sets.iter().filter(|set| set.template == template).map(|set| set.counted).sum(),
         available: sets.iter().map(|set| set.counted_available).sum(),
+        template: revised,
     }
 }
 

@@ -37,6 +37,24 @@ impl Pods {
     }
 }
 
+/// Pods that crash, each number with the template that they run; a place that is not used has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Crashed([(u8, u8); REPLICA_SETS]);
+
+impl Crashed {
+    /// Those that run `template`.
+    #[must_use]
+    pub fn of(self, template: u8) -> u8 {
+        self.0.iter().filter(|(of, _)| *of == template).map(|(_, pods)| pods).sum()
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(self) -> u8 {
+        self.0.iter().map(|(_, pods)| pods).sum()
+    }
+}
+
 /// A ReplicaSet; one with template 0 in a place that is not used equals the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ReplicaSet {
@@ -118,6 +136,8 @@ pub struct Status {
     pub updated: u8,
     /// Ready, and so available, ones.
     pub available: u8,
+    /// The template of the ReplicaSet that has the Deployment's revision.
+    pub template: u8,
 }
 
 /// A Deployment.
@@ -197,8 +217,11 @@ impl Deployment {
 
     /// Pods that crash.
     #[must_use]
-    pub fn crashed(&self) -> u8 {
-        self.sets().iter().map(|set| set.pods.crashed).sum()
+    pub fn crashed(&self) -> Crashed {
+        let mut crashed = Crashed::default();
+        let sets = self.sets().iter().filter(|set| set.pods.crashed > 0);
+        crashed.0.iter_mut().zip(sets).for_each(|(place, set)| *place = (set.template, set.pods.crashed));
+        crashed
     }
 
     /// The ReplicaSet of `template`.

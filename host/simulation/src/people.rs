@@ -157,7 +157,7 @@ fn say(after: &mut World, command: Command, mind: &mut Mind) -> Option<()> {
     }
     let released = mind.standing(known.record).phase == PhaseKind::Released;
     if released && command == Command::Adopt {
-        may_readopt(SERVICE, &sight(after, Which::First)?.view(&mind.specs)).ok()?;
+        may_readopt(SERVICE, &sight(after, Which::First, mind)?.view(&mind.specs)).ok()?;
         after.daemon.effect = Some(Effect::Write { deed: Deed::DeleteRecord, record: known.version });
         return Some(());
     }

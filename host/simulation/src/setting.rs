@@ -108,10 +108,11 @@ pub fn settings(quick: bool) -> Vec<Setting> {
 }
 
 /// What the model leaves out, for people.
-pub const LEFT_OUT: [&str; 9] = [
+pub const LEFT_OUT: [&str; 10] = [
     "of the lease: how it is taken and renewed; a daemon that is deposed may have one write on its way, which arrives before its \
      successor makes its first one (nothing is begun that could outlast the lease), and begins nothing more",
     "a watch lags for 30 s at the most, then it lists anew",
+    "the watch on ReplicaSets never lags: where the real one does, pods of a new version are not seen yet",
     "a watch that is resumed and catches up in several steps while it is planned: from what it showed it jumps to what is so",
     "a ReplicaSet's status that still counts pods which were just deleted (the two controllers' turns are one step, but what a \
      Deployment says of a size it has only just seen are the counts from before)",

@@ -92,7 +92,7 @@ impl Tenure {
 pub struct Sight {
     /// The Deployments.
     pub deployments: Deployments,
-    /// Pods of the canary that crash.
+    /// Pods of the canary that crash, of the version that it runs.
     pub crashed: u8,
     /// The record.
     pub record: Option<RecordId>,
@@ -109,6 +109,7 @@ impl Sight {
             let observed = seen.status.observed >= seen.generation;
             seen.generation = seen.generation.min(2);
             seen.status.observed = if observed { seen.generation } else { 0 };
+            seen.status.template = 0;
             if index > 0 {
                 seen.uid = 1;
             }

@@ -4,7 +4,7 @@ use aviary_core::judge::Track;
 
 use crate::{
     deed::Deed,
-    deployment::Deployment,
+    deployment::{Crashed, Deployment},
     records::RecordId,
     sight::{Deployments, Seen},
     specs::SpecId,
@@ -109,7 +109,7 @@ pub struct Lag {
     /// Records.
     pub record: Option<Option<Stored>>,
     /// Pods of the canary that crash.
-    pub pods: Option<u8>,
+    pub pods: Option<Crashed>,
 }
 
 impl Lag {
@@ -188,8 +188,8 @@ impl World {
 
     /// Pods of the canary that crash.
     #[must_use]
-    pub fn crashed(&self) -> u8 {
-        self.deployment(Track::Canary).map_or(0, Deployment::crashed)
+    pub fn crashed(&self) -> Crashed {
+        self.deployment(Track::Canary).map(Deployment::crashed).unwrap_or_default()
     }
 
     /// The daemon of that number.

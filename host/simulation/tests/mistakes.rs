@@ -205,6 +205,12 @@ fn it_promotes_after_any_check() {
 }
 
 #[test]
+fn pods_of_the_version_before_are_taken_for_evidence() {
+    let alterations = Alterations { daemon: Some(DaemonMistake::JudgesTheVersionBefore), ..NONE };
+    is_found("the version before", adopted(1, Behaviour::Crashing, 2, 1), alterations, &["I8", "I9"]);
+}
+
+#[test]
 fn a_copy_is_deleted_whatever_its_uid() {
     let write = |write: &mut Write, _: &View| {
         if let Write::Delete { uid, .. } = write {

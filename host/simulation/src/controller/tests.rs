@@ -36,6 +36,30 @@ fn serving(case: &Case, replicas: u8) -> Deployment {
 }
 
 #[test]
+fn a_deployment_has_the_revision_of_its_new_version_once_it_is_seen_and_of_one_that_comes_back_a_turn_later() {
+    let case = case();
+    let template = |spec| case.specs.get(spec).template;
+    let mut deployment = serving(&case, 2);
+    assert_eq!(deployment.status.template, template(case.first));
+    deployment.change(|it| it.spec = case.second);
+    assert_eq!(deployment.status.template, template(case.first));
+    deployment = turn(deployment, &case.specs);
+    assert_eq!(deployment.status.template, template(case.second));
+    deployment.change(|it| it.spec = case.first);
+    deployment = turn(deployment, &case.specs);
+    assert_eq!(deployment.status.observed, deployment.generation);
+    assert_eq!(deployment.status.template, template(case.second), "its ReplicaSet is given the highest revision first");
+    deployment = turn(deployment, &case.specs);
+    assert_eq!(deployment.status.template, template(case.first));
+    // While it is scaled no ReplicaSet is made.
+    deployment = run(deployment, &case.specs).0;
+    deployment.forget_history(template(case.first), 0);
+    deployment.change(|it| (it.spec, it.replicas) = (case.second, 1));
+    deployment = turn(deployment, &case.specs);
+    assert_eq!(deployment.status.template, template(case.first));
+}
+
+#[test]
 fn a_rolling_update_keeps_to_surge_and_unavailable() {
     let case = case();
     for replicas in 1..=4 {
