@@ -157,6 +157,8 @@ fn say(after: &mut World, command: Command, mind: &mut Mind) -> Option<()> {
     }
     let released = mind.standing(known.record).phase == PhaseKind::Released;
     if released && command == Command::Adopt {
+        // As every write of a daemon that has just got the lease.
+        after.late.is_none().then_some(())?;
         may_readopt(SERVICE, &sight(after, Which::First, mind)?.view(&mind.specs)).ok()?;
         after.daemon.effect = Some(Effect::Write { deed: Deed::DeleteRecord, record: known.version });
         return Some(());
