@@ -104,6 +104,12 @@ impl Workload {
         self.status.observed_generation >= self.generation
     }
 
+    /// Whether it has pods, or may still start some: until its controller has seen its size nobody knows.
+    #[must_use]
+    pub fn may_have_pods(&self) -> bool {
+        !self.observed() || self.pods_at_most() > 0
+    }
+
     /// Whether some of its pods are of another template than the newest, or may be.
     #[must_use]
     pub fn may_roll(&self) -> bool {

@@ -97,7 +97,7 @@ pub fn explore(mind: &mut Mind, bounds: Bounds) -> Report {
     let parts = if mind.setting.acts < 2 { 1 } else { mind.acts.len() };
     for part in 0..parts {
         mind.first_act = (parts > 1).then_some(part);
-        explore_part(mind, bounds, &mut outcomes, &mut report);
+        drop(explore_part(mind, bounds, &mut outcomes, &mut report));
         if report.found.is_some() {
             break;
         }
@@ -111,21 +111,24 @@ pub fn explore(mind: &mut Mind, bounds: Bounds) -> Report {
     report
 }
 
-fn explore_part(mind: &mut Mind, bounds: Bounds, outcomes: &mut Outcomes, report: &mut Report) {
+fn explore_part<'a>(
+    mind: &'a mut Mind,
+    bounds: Bounds,
+    outcomes: &'a mut Outcomes,
+    report: &'a mut Report,
+) -> (World, Explorer<'a>) {
     let first = start(mind);
     let mut explorer = Explorer::new(mind, bounds, outcomes, report);
     explorer.reach(first, None, 0);
     explorer.run(&first);
     explorer.report.left += explorer.queue.len();
+    (first, explorer)
 }
 
 /// The way to a world of a part that was explored and forgotten.
 fn way_again(mind: &mut Mind, bounds: Bounds, world: u32) -> Vec<Action> {
-    let first = start(mind);
     let (mut outcomes, mut report) = (Outcomes::default(), Report::default());
-    let mut explorer = Explorer::new(mind, bounds, &mut outcomes, &mut report);
-    explorer.reach(first, None, 0);
-    explorer.run(&first);
+    let (first, mut explorer) = explore_part(mind, bounds, &mut outcomes, &mut report);
     explorer.path(&first, world)
 }
 

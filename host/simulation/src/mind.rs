@@ -161,17 +161,18 @@ impl Mind {
     /// A core that has thought of nothing yet.
     #[must_use]
     pub fn new(setting: Setting, alterations: Alterations) -> Self {
+        let acts = people::acts(setting.replicas);
         Self {
             setting,
             settings: setting.settings(),
             alterations,
-            acts: people::acts(setting.replicas),
             first_act: None,
             specs: Specs::default(),
             records: Records::default(),
             answers: Answers::default(),
-            words: people::set_of(setting.replicas, |act| matches!(act, Act::Say(_))),
-            harmless: people::set_of(setting.replicas, is_harmless),
+            words: people::set_of(&acts, |act| matches!(act, Act::Say(_))),
+            harmless: people::set_of(&acts, is_harmless),
+            acts,
             copies: HashMap::new(),
             thoughts: HashMap::new(),
             standings: Vec::new(),

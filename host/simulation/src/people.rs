@@ -45,11 +45,11 @@ pub fn acts(replicas: u8) -> Vec<Act> {
     applied.chain(words.map(Act::Say)).chain(others).collect()
 }
 
-/// Acts as a set of their numbers in [`World::acts`]; 0, for no act, is always in it.
+/// Those of `acts` that belong, as a set of their numbers in [`World::acts`]; 0, for no act, is always in it.
 #[must_use]
-pub fn set_of(replicas: u8, belongs: impl Fn(Act) -> bool) -> u64 {
-    let all = acts(replicas).into_iter().enumerate();
-    1 | all.filter(|(_, act)| belongs(*act)).fold(0, |set, (index, _)| set | 2 << index)
+pub fn set_of(acts: &[Act], belongs: impl Fn(Act) -> bool) -> u64 {
+    let all = acts.iter().enumerate();
+    1 | all.filter(|(_, act)| belongs(**act)).fold(0, |set, (index, _)| set | 2 << index)
 }
 
 /// The world after an act; nothing where it cannot be done or changes nothing.

@@ -180,6 +180,12 @@ impl World {
         &mut self.deployments[track as usize]
     }
 
+    /// What the first daemon's watch shows of the Deployments.
+    #[must_use]
+    pub fn seen(&self) -> Deployments {
+        self.lag.deployments.unwrap_or_else(|| self.shown())
+    }
+
     /// What a watch that does not lag shows of the Deployments.
     #[must_use]
     pub fn shown(&self) -> Deployments {

@@ -63,11 +63,10 @@ pub(super) fn release(context: &Context<'_>) -> Plan {
         .unwrap_or_else(|| walk_pods(context, original, context.record.replicas, 0))
 }
 
-/// A canary that a late write left goes first; until it has seen that it is to be empty, it may still start its pods.
+/// A canary that a late write left goes first.
 fn empty_canary(context: &Context<'_>) -> Option<Plan> {
     let canary = our_copy(context, Track::Canary)?;
-    let may_have_pods = !canary.observed() || canary.pods_at_most() > 0;
-    let wait = || may_have_pods.then(|| Plan::wait("waiting until the canary's pods are gone"));
+    let wait = || canary.may_have_pods().then(|| Plan::wait("waiting until the canary's pods are gone"));
     context.set_size(Track::Canary, 0).or_else(wait)
 }
 
@@ -149,8 +148,8 @@ fn make_room(context: &Context<'_>) -> Option<Plan> {
         // Somebody made it roll. Smaller, it could lose pods that serve: it is turned round at once, as in a rollout.
         return None;
     }
-    let wait = || Plan::wait("waiting until the primary is ready for its rolling update");
     let size = room(context, primary, Track::Original)?;
+    let wait = || Plan::wait("waiting until the primary is ready for its rolling update");
     Some(context.set_size(Track::Primary, size).unwrap_or_else(wait))
 }
 

@@ -100,9 +100,7 @@ fn room_beside(context: &Context<'_>, other: Track, wanted: u32) -> u32 {
 /// The canary runs the candidate; pods of another version are walked away first.
 fn take_candidate(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
     let canary = context.view.canary.as_ref();
-    // One whose controller has not seen that it is to be empty may have pods that are not counted yet.
-    let has_pods = canary.is_some_and(|canary| canary.pods_at_most() > 0 || !canary.observed());
-    if has_pods && !context.runs(Track::Canary, &rollout.candidate) {
+    if canary.is_some_and(Workload::may_have_pods) && !context.runs(Track::Canary, &rollout.candidate) {
         return Some(clear(context));
     }
     let replicas = announced(context, rollout);

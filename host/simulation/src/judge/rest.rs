@@ -10,7 +10,6 @@ use crate::{
     action::{Act, Action, Which},
     deployment::Deployment,
     mind::{Decision, Mind, PhaseKind, Standing},
-    people,
     specs::{Behaviour, Image},
     step,
     world::World,
@@ -87,8 +86,7 @@ fn is_bad(image: Image, mind: &Mind) -> bool {
 }
 
 fn cancelled(world: &World, mind: &Mind) -> bool {
-    let all = people::acts(mind.setting.replicas);
-    let done = world.acts.iter().filter_map(|act| all.get(usize::from(*act).checked_sub(1)?));
+    let done = world.acts.iter().filter_map(|act| mind.acts.get(usize::from(*act).checked_sub(1)?));
     done.into_iter().any(|act| *act == Act::Say(Command::Cancel))
 }
 

@@ -191,8 +191,7 @@ impl<'a> Begun<'a> {
     }
 
     fn seen_to_roll(&self) -> bool {
-        let lagging = self.before.lag.deployments;
-        let primary = lagging.unwrap_or_else(|| self.before.shown())[Track::Primary as usize];
+        let primary = self.before.seen()[Track::Primary as usize];
         primary.is_some_and(|it| it.status.observed >= it.generation && it.status.updated < it.status.replicas)
     }
 
@@ -277,7 +276,7 @@ fn rolling_surge(deployment: &Deployment, mind: &Mind) -> u8 {
 
 /// Pods that died and are still counted.
 fn unseen(world: &World) -> u8 {
-    let shown = world.lag.deployments.unwrap_or_else(|| world.shown());
+    let shown = world.seen();
     let unseen = |track: &Track| {
         let counted = shown[*track as usize].map_or(0, |seen| seen.status.available);
         counted.saturating_sub(world.deployment(*track).map_or(0, Deployment::available))
@@ -287,8 +286,7 @@ fn unseen(world: &World) -> u8 {
 
 /// Whether one says that it is complete.
 fn seems_complete(world: &World, track: Track) -> bool {
-    let shown = world.lag.deployments.unwrap_or_else(|| world.shown());
-    shown[track as usize].is_some_and(|seen| {
+    world.seen()[track as usize].is_some_and(|seen| {
         let status = seen.status;
         let counts = [status.replicas, status.updated, status.available];
         seen.ours && status.observed >= seen.generation && counts == [seen.replicas; 3]
