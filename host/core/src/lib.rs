@@ -4,6 +4,7 @@ pub mod answer;
 pub mod command;
 pub mod diff;
 pub mod judge;
+pub mod known;
 pub mod lease;
 pub mod plan;
 pub mod record;

@@ -1,6 +1,6 @@
 //! One form for all worlds with the same future: uids, generations, versions and epochs are renamed in their order.
 
-use aviary_core::judge::Track;
+use aviary_core::{judge::Track, known::News};
 
 use crate::{
     deed::{Deed, Guard},
@@ -107,6 +107,7 @@ impl World {
         change(&mut self.version);
         for daemon in [Some(&mut self.daemon), self.second.as_mut()].into_iter().flatten() {
             daemon.record.iter_mut().for_each(|stored| change(&mut stored.version));
+            daemon.gone.iter_mut().for_each(&mut change);
             daemon.effect.as_mut().and_then(version_of).into_iter().for_each(&mut change);
         }
         self.late.as_mut().and_then(version_of).into_iter().for_each(&mut change);
@@ -203,14 +204,14 @@ fn follow(daemon: &mut Daemon, shown: Option<Stored>) {
     if daemon.effect.is_some() {
         return;
     }
-    match (shown, daemon.record) {
-        (Some(stored), Some(known)) if stored.version <= known.version => {
-            daemon.shown |= stored.version == known.version;
-        }
-        (Some(stored), _) => (daemon.record, daemon.shown) = (Some(stored), true),
-        (None, Some(_)) if daemon.shown => (daemon.record, daemon.shown) = (None, false),
-        (None, _) => {}
+    match daemon.known().news(shown.map(|stored| stored.version)) {
+        News::Nothing => {}
+        News::Shown => daemon.shown = true,
+        News::Newer => (daemon.record, daemon.shown) = (shown, true),
+        News::Deleted => daemon.forget(),
     }
+    // What no watch shows any more need not be remembered as gone.
+    daemon.gone = shown.filter(|stored| daemon.gone >= Some(stored.version)).map(|stored| stored.version);
 }
 
 /// How far the controller lags behind does not matter, only whether it does.

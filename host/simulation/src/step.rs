@@ -189,8 +189,11 @@ fn carry(world: &World, which: Which, heard: bool, mind: &Mind) -> Option<World>
     }
     let memory = after.daemon_mut(which == Which::Second);
     match effect {
-        Effect::Save { .. } | Effect::ReadBack(Changed::Record) => (memory.record, memory.shown) = (stored, false),
-        Effect::Write { deed: Deed::DeleteRecord, .. } => (memory.record, memory.shown) = (None, false),
+        Effect::Save { .. } | Effect::ReadBack(Changed::Record) => {
+            memory.forget();
+            memory.record = stored;
+        }
+        Effect::Write { deed: Deed::DeleteRecord, .. } => memory.forget(),
         Effect::Write { .. } | Effect::ReadBack(Changed::Deployment) => {
             memory.expecting = lags && which == Which::First && !impatient;
         }

@@ -1,6 +1,6 @@
 //! The state of everything at one moment, small enough to be copied and hashed.
 
-use aviary_core::judge::Track;
+use aviary_core::{judge::Track, known::Known};
 
 use crate::{
     deed::Deed,
@@ -87,6 +87,8 @@ pub struct Daemon {
     pub record: Option<Stored>,
     /// Whether the watch has shown that record.
     pub shown: bool,
+    /// The version of the record that was deleted last, while the watch still shows it or an older one.
+    pub gone: Option<u8>,
     /// What is under way.
     pub effect: Option<Effect>,
     /// Whether it waits until the watch shows its last write.
@@ -97,6 +99,20 @@ pub struct Daemon {
     pub asked: [Option<Asked>; 2],
     /// With a planted mistake only: a write to be made again, whatever is there by then.
     pub retry: Option<Deed>,
+}
+
+impl Daemon {
+    /// What it knows of the record.
+    #[must_use]
+    pub fn known(&self) -> Known<u8> {
+        Known { stored: self.record.map(|stored| stored.version), shown: self.shown, gone: self.gone }
+    }
+
+    /// The record is gone.
+    pub fn forget(&mut self) {
+        self.gone = self.record.map(|stored| stored.version).max(self.gone);
+        (self.record, self.shown) = (None, false);
+    }
 }
 
 /// Watches that lag, by kind; what they show does not change until they catch up, all at once: the versions between are

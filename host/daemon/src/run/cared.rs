@@ -7,6 +7,7 @@ use aviary_core::{
     answer::Answer,
     command::Command,
     judge::Track,
+    known::{Known, News},
     plan::RecordState,
     record::{Phase, Record},
     settings::Settings,
@@ -64,6 +65,8 @@ pub struct Cared {
     pub version: Option<String>,
     /// Whether the watch has shown that record.
     shown: bool,
+    /// The resourceVersion of the record that was deleted last.
+    gone: Option<u64>,
     /// Whether a write is under way.
     pub busy: bool,
     /// Whether that write is the first record of an adoption.
@@ -93,6 +96,7 @@ impl Cared {
             state: RecordState::Absent,
             version: None,
             shown: false,
+            gone: None,
             busy: false,
             begins: false,
             expecting: None,
@@ -121,18 +125,20 @@ impl Cared {
 
     /// Takes over what the watch shows of the record, if it is newer than what is known.
     pub fn follow(&mut self, key: &ServiceKey, index: &Index) {
-        let number = |version: &str| version.parse::<u64>().unwrap_or(0);
-        match (index.record(key), &self.version) {
-            (Some(stored), Some(known)) if number(&stored.resource_version) <= number(known) => {
-                self.shown |= stored.resource_version == *known;
-            }
-            (Some(stored), _) => {
-                self.take(stored);
+        let watched = index.record(key);
+        match self.known().news(watched.map(|stored| number(&stored.resource_version))) {
+            News::Nothing => {}
+            News::Shown => self.shown = true,
+            News::Newer => {
+                watched.into_iter().for_each(|stored| self.take(stored));
                 self.shown = true;
             }
-            (None, Some(_)) if self.shown => self.forget(),
-            (None, _) => {}
+            News::Deleted => self.forget(),
         }
+    }
+
+    fn known(&self) -> Known<u64> {
+        Known { stored: self.version.as_deref().map(number), shown: self.shown, gone: self.gone }
     }
 
     fn take(&mut self, stored: &RecordObject) {
@@ -166,6 +172,7 @@ impl Cared {
 
     /// The record is gone.
     pub fn forget(&mut self) {
+        self.gone = self.version.as_deref().map(number).max(self.gone);
         (self.state, self.version, self.shown) = (RecordState::Absent, None, false);
     }
 
@@ -219,6 +226,11 @@ impl Cared {
         self.failed("the same write is needed again and again: somebody else undoes it".to_owned(), now);
         false
     }
+}
+
+/// Versions are numbers that grow (KEP-5504).
+fn number(resource_version: &str) -> u64 {
+    resource_version.parse().unwrap_or(0)
 }
 
 fn present(state: &RecordState) -> Option<&Record> {
