@@ -114,8 +114,10 @@ fn follow_record(before: &World, old: Option<&Standing>, new: Option<&Standing>,
         _ => {}
     }
     if let (None, Some(original)) = (old, after.deployment(Track::Original)) {
-        // The API server's default counts for a service that is not adopted yet, and not for one that is.
-        after.past.wish = Some(if original.managers.is_default() { new.replicas } else { original.replicas });
+        // The API server's default counts for a service that is not adopted yet, and not for one that is: then the number before
+        // it stays, which a watch that is behind may still show.
+        let before_default = || Some(new.replicas).filter(|_| after.lag.deployments.is_none());
+        after.past.wish = if original.managers.is_default() { before_default() } else { Some(original.replicas) };
     }
 }
 
