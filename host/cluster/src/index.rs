@@ -1,4 +1,4 @@
-//! What the watches have told, as plain data that one task owns: objects by name, and pods by their owners' uids.
+//! What the watches have told, as plain data that one task owns.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 
@@ -7,10 +7,13 @@ use aviary_core::{
     view::{View, Workload, workload_name},
 };
 
+use self::owned::Owned;
 use crate::{
-    input::{ClusterInput, DeploymentObject, Kind, Object, PodObject, RecordObject, ReplicaSetObject, ServiceKey},
+    input::{ClusterInput, DeploymentObject, Kind, Object, PodObject, RecordObject, ServiceKey, version_number},
     reduce::revision,
 };
+
+mod owned;
 
 type Name = (String, String);
 
@@ -21,12 +24,7 @@ pub struct Index {
     /// The newest version that the watch on Deployments has told, by namespace; none right after a list.
     heard: HashMap<String, u64>,
     names_by_uid: HashMap<String, Name>,
-    replica_sets: BTreeMap<Name, ReplicaSetObject>,
-    owners: HashMap<String, String>,
-    /// Those of a Deployment by uid, with their revisions.
-    replica_sets_of: HashMap<String, BTreeMap<String, Option<u64>>>,
-    pods: BTreeMap<Name, PodObject>,
-    pods_of: HashMap<String, BTreeSet<Name>>,
+    owned: Owned,
     /// Kind and name of what each targets.
     autoscalers: BTreeMap<Name, Name>,
     /// The autoscalers by the Deployment they target.
@@ -62,7 +60,7 @@ impl Kept {
     }
 
     fn version(&self) -> u64 {
-        number(&self.workload.resource_version)
+        version_number(&self.workload.resource_version)
     }
 }
 
@@ -91,7 +89,7 @@ impl Index {
         let mut touched = match input {
             ClusterInput::Applied(object) => self.insert(object),
             ClusterInput::Deleted { kind, namespace, name, resource_version } => {
-                self.deleted(kind, &(namespace, name), number(&resource_version))
+                self.deleted(kind, &(namespace, name), version_number(&resource_version))
             }
             ClusterInput::Relisted { kind, namespace, objects } => self.relist(kind, namespace, objects),
             ClusterInput::WatchFailed { kind, namespace, error, .. } => {
@@ -116,9 +114,9 @@ impl Index {
 
     /// Takes in the Deployment that the API server answered to our own write, ahead of the watch; gives the names of
     /// services that may look different now. It is left to the watch where that has told newer things already: the
-    /// Deployment may be gone again. Versions are comparable within a kind (KEP-5504).
+    /// Deployment may be gone again.
     pub fn written(&mut self, object: DeploymentObject) -> Vec<ServiceKey> {
-        let version = number(&object.workload.resource_version);
+        let version = version_number(&object.workload.resource_version);
         if self.heard.get(&object.namespace).is_none_or(|heard| version <= *heard) {
             return Vec::new();
         }
@@ -159,8 +157,8 @@ impl Index {
     /// The Deployment that a pod belongs to, by owner references.
     #[must_use]
     pub fn deployment_of_pod(&self, namespace: &str, pod: &str) -> Option<ServiceKey> {
-        let pod = self.pods.get(&(namespace.to_owned(), pod.to_owned()))?;
-        let (namespace, name) = self.names_by_uid.get(self.owners.get(pod.owner_uid.as_ref()?)?)?;
+        let owner = self.owned.owner_of_pod(&(namespace.to_owned(), pod.to_owned()))?;
+        let (namespace, name) = self.names_by_uid.get(owner)?;
         Some(ServiceKey::new(namespace.clone(), name.clone()))
     }
 
@@ -207,7 +205,7 @@ impl Index {
         Kind::ALL.iter().filter_map(missing).chain(permissions).collect()
     }
 
-    /// Whether the watch shows our own write, or something newer. Versions are compared as numbers (KEP-5504).
+    /// Whether the watch shows our own write, or something newer.
     #[must_use]
     pub fn caught_up(&self, key: &ServiceKey, expectation: &Expectation) -> bool {
         match expectation {
@@ -215,7 +213,7 @@ impl Index {
             Expectation::Version { track, resource_version } => {
                 // What was deleted since is told by the version up to which everything was heard.
                 let shown = self.kept(key, *track).map(Kept::version);
-                shown.max(self.heard.get(&key.namespace).copied()) >= Some(number(resource_version))
+                shown.max(self.heard.get(&key.namespace).copied()) >= Some(version_number(resource_version))
             }
         }
     }
@@ -241,10 +239,7 @@ impl Index {
         let newest = revision(&workload.annotations);
         // Where the watch on pods is behind, those of the version before are still shown, and would speak against the next one.
         let is_current = |revision: Option<u64>| track == Track::Original || revision == newest;
-        let replica_sets = self.replica_sets_of.get(&workload.uid).into_iter().flatten();
-        let current = replica_sets.filter(|(_, revision)| is_current(**revision));
-        let names = current.filter_map(|(uid, _)| self.pods_of.get(uid)).flatten();
-        let pods = names.filter_map(|name| self.pods.get(name)).filter(|pod| !pod.terminating);
+        let pods = self.owned.pods_of(&workload.uid, is_current).filter(|pod| !pod.terminating);
         pods.map(|pod| observation(pod, track)).collect()
     }
 
@@ -276,8 +271,8 @@ impl Index {
     fn names(&self, kind: Kind, namespace: &str) -> Vec<Name> {
         match kind {
             Kind::Deployment => names_of(&self.deployments, namespace),
-            Kind::ReplicaSet => names_of(&self.replica_sets, namespace),
-            Kind::Pod => names_of(&self.pods, namespace),
+            Kind::ReplicaSet => self.owned.replica_sets_in(namespace),
+            Kind::Pod => self.owned.pods_in(namespace),
             Kind::Autoscaler => names_of(&self.autoscalers, namespace),
             Kind::Record => names_of(&self.records, namespace),
         }
@@ -287,11 +282,17 @@ impl Index {
         let name = (object.namespace().to_owned(), object.name().to_owned());
         match object {
             Object::Deployment(object) => {
-                self.hear(&name.0, number(&object.workload.resource_version));
+                self.hear(&name.0, version_number(&object.workload.resource_version));
                 self.insert_deployment(name, object.workload)
             }
-            Object::ReplicaSet(object) => self.insert_replica_set(name, object),
-            Object::Pod(object) => self.insert_pod(name, object),
+            Object::ReplicaSet(object) => {
+                let owners = self.owned.insert_replica_set(name, object);
+                self.services_of_owners(owners)
+            }
+            Object::Pod(object) => {
+                let owners = self.owned.insert_pod(name, object);
+                self.services_of_owners(owners)
+            }
             Object::Autoscaler(object) => {
                 let mut touched = self.remove(Kind::Autoscaler, &name);
                 let target = (object.target_kind, object.target_name);
@@ -342,27 +343,6 @@ impl Index {
         self.remove(kind, name)
     }
 
-    fn insert_replica_set(&mut self, name: Name, object: ReplicaSetObject) -> Vec<ServiceKey> {
-        let mut touched = self.remove(Kind::ReplicaSet, &name);
-        if let Some(owner) = &object.owner_uid {
-            touched.extend(self.services_of_uid(owner));
-            self.owners.insert(object.uid.clone(), owner.clone());
-            self.replica_sets_of.entry(owner.clone()).or_default().insert(object.uid.clone(), object.revision);
-        }
-        self.replica_sets.insert(name, object);
-        touched
-    }
-
-    fn insert_pod(&mut self, name: Name, object: PodObject) -> Vec<ServiceKey> {
-        let mut touched = self.remove(Kind::Pod, &name);
-        touched.extend(self.services_of_pod(&object));
-        if let Some(owner) = &object.owner_uid {
-            self.pods_of.entry(owner.clone()).or_default().insert(name.clone());
-        }
-        self.pods.insert(name, object);
-        touched
-    }
-
     fn remove(&mut self, kind: Kind, name: &Name) -> Vec<ServiceKey> {
         match kind {
             Kind::Deployment => {
@@ -370,8 +350,14 @@ impl Index {
                 removed.map(|kept| self.names_by_uid.remove(&kept.workload.uid));
                 services_of(name)
             }
-            Kind::ReplicaSet => self.replica_sets.remove(name).map(|o| self.forget_replica_set(&o)).unwrap_or_default(),
-            Kind::Pod => self.pods.remove(name).map(|object| self.forget_pod(name, &object)).unwrap_or_default(),
+            Kind::ReplicaSet => {
+                let owner = self.owned.remove_replica_set(name);
+                self.services_of_owners(owner)
+            }
+            Kind::Pod => {
+                let owner = self.owned.remove_pod(name);
+                self.services_of_owners(owner)
+            }
             Kind::Autoscaler => match self.autoscalers.remove(name) {
                 Some((_, target)) => self.forget_autoscaler(name, (name.0.clone(), target)),
                 None => Vec::new(),
@@ -394,37 +380,9 @@ impl Index {
         touched
     }
 
-    fn forget_replica_set(&mut self, object: &ReplicaSetObject) -> Vec<ServiceKey> {
-        let Some(owner) = self.owners.remove(&object.uid) else { return Vec::new() };
-        if let Some(siblings) = self.replica_sets_of.get_mut(&owner) {
-            siblings.remove(&object.uid);
-            if siblings.is_empty() {
-                self.replica_sets_of.remove(&owner);
-            }
-        }
-        self.services_of_uid(&owner)
-    }
-
-    fn forget_pod(&mut self, name: &Name, object: &PodObject) -> Vec<ServiceKey> {
-        let touched = self.services_of_pod(object);
-        if let Some(owner) = &object.owner_uid
-            && let Some(siblings) = self.pods_of.get_mut(owner)
-        {
-            siblings.remove(name);
-            if siblings.is_empty() {
-                self.pods_of.remove(owner);
-            }
-        }
-        touched
-    }
-
-    fn services_of_pod(&self, object: &PodObject) -> Vec<ServiceKey> {
-        let owner = object.owner_uid.as_ref().and_then(|replica_set| self.owners.get(replica_set));
-        owner.map(|deployment| self.services_of_uid(deployment)).unwrap_or_default()
-    }
-
-    fn services_of_uid(&self, deployment: &str) -> Vec<ServiceKey> {
-        self.names_by_uid.get(deployment).map(services_of).unwrap_or_default()
+    /// The services of Deployments, by their uids.
+    fn services_of_owners(&self, uids: impl IntoIterator<Item = String>) -> Vec<ServiceKey> {
+        uids.into_iter().filter_map(|uid| self.names_by_uid.get(&uid)).flat_map(services_of).collect()
     }
 }
 
@@ -451,10 +409,6 @@ fn observation(pod: &PodObject, track: Track) -> PodObservation {
         waiting_reason: pod.waiting_reason.clone(),
         waiting_message: pod.waiting_message.clone(),
     }
-}
-
-fn number(resource_version: &str) -> u64 {
-    resource_version.parse().unwrap_or(0)
 }
 
 #[cfg(test)]

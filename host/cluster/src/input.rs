@@ -255,3 +255,9 @@ impl ClusterInput {
         }
     }
 }
+
+/// A `metadata.resourceVersion` as the number that it is: those of one kind grow with each write (KEP-5504). 0 if it is none.
+#[must_use]
+pub fn version_number(resource_version: &str) -> u64 {
+    resource_version.parse().unwrap_or(0)
+}

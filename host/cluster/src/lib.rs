@@ -19,7 +19,7 @@ pub use client::{CALL_LIMIT, ConnectError, connect, connect_to, connect_with};
 pub use error::WriteError;
 pub use events::{Announcement, publish};
 pub use index::{Expectation, Index};
-pub use input::{ClusterInput, DeploymentObject, Kind, Object, RecordObject, ServiceKey};
+pub use input::{ClusterInput, DeploymentObject, Kind, Object, RecordObject, ServiceKey, version_number};
 pub use kube::Client;
 pub use lease::{Competition, LeaseSettings, LeaseStanding, LeaseState, Tenure, compete};
 pub use perform::{Written, perform, read_back};

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    input::{AutoscalerObject, DeploymentObject},
+    input::{AutoscalerObject, DeploymentObject, ReplicaSetObject},
     reduce::REVISION_ANNOTATION,
 };
 

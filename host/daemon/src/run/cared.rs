@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use aviary_cluster::{Expectation, Index, RecordObject, ServiceKey};
+use aviary_cluster::{Expectation, Index, RecordObject, ServiceKey, version_number};
 use aviary_core::{
     answer::Answer,
     command::Command,
@@ -126,7 +126,7 @@ impl Cared {
     /// Takes over what the watch shows of the record, if it is newer than what is known.
     pub fn follow(&mut self, key: &ServiceKey, index: &Index) {
         let watched = index.record(key);
-        match self.known().news(watched.map(|stored| number(&stored.resource_version))) {
+        match self.known().news(watched.map(|stored| version_number(&stored.resource_version))) {
             News::Nothing => {}
             News::Shown => self.shown = true,
             News::Newer => {
@@ -138,7 +138,7 @@ impl Cared {
     }
 
     fn known(&self) -> Known<u64> {
-        Known { stored: self.version.as_deref().map(number), shown: self.shown, gone: self.gone }
+        Known { stored: self.version.as_deref().map(version_number), shown: self.shown, gone: self.gone }
     }
 
     fn take(&mut self, stored: &RecordObject) {
@@ -172,7 +172,7 @@ impl Cared {
 
     /// The record is gone.
     pub fn forget(&mut self) {
-        self.gone = self.version.as_deref().map(number).max(self.gone);
+        self.gone = self.version.as_deref().map(version_number).max(self.gone);
         (self.state, self.version, self.shown) = (RecordState::Absent, None, false);
     }
 
@@ -226,11 +226,6 @@ impl Cared {
         self.failed("the same write is needed again and again: somebody else undoes it".to_owned(), now);
         false
     }
-}
-
-/// Versions are numbers that grow (KEP-5504).
-fn number(resource_version: &str) -> u64 {
-    resource_version.parse().unwrap_or(0)
 }
 
 fn present(state: &RecordState) -> Option<&Record> {
