@@ -66,12 +66,15 @@ impl Outcomes {
     /// the acts that are words of operators.
     #[must_use]
     pub fn unlike(&self, words: u64) -> Option<Unlike> {
-        let (_, _, (first_act, world)) =
-            *self.with_faults.iter().find(|(acts, outcome, _)| !self.is_known(*acts, outcome, words))?;
-        Some(Unlike { first_act, world, said: "it ends as it never does without the fault".to_owned() })
+        let mut unlike = self.with_faults.iter().filter(|(acts, outcome, _)| !self.is_known(*acts, outcome, words));
+        let (acts, _, (first_act, world)) = *unlike.next()?;
+        let others = unlike.filter(|(others, ..)| *others != acts).count();
+        let said = format!("it ends as it never does without the fault; so do {others} after other acts");
+        Some(Unlike { first_act, world, said })
     }
 
-    /// A word to a daemon that is killed may be lost; the operator hears that it was not carried out.
+    /// A word to a daemon that is killed may be lost; the operator hears that it was not carried out. And a word is heard at
+    /// once, while what was done to a Deployment before may be shown after it.
     fn is_known(&self, acts: [u8; 2], outcome: &Outcome, words: u64) -> bool {
         let heard = |acts: &[u8; 2]| self.without_faults.get(acts).is_some_and(|known| known.contains(outcome));
         let [one, two] = acts;
@@ -80,5 +83,44 @@ impl Outcomes {
             || (lost(one) && heard(&[two, 0]))
             || (lost(two) && heard(&[one, 0]))
             || (lost(one) && lost(two) && heard(&[0, 0]))
+            || (lost(two) && heard(&[two, one]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number of an operator's word, and those of two other acts.
+    const WORD: u8 = 1;
+    const APPLY: u8 = 2;
+    const SCALE: u8 = 3;
+    const WORDS: u64 = 1 | 1 << WORD;
+
+    fn end(pods: u8) -> Outcome {
+        Outcome { standing: None, workloads: [Some((1, pods)), None, None] }
+    }
+
+    #[test]
+    fn a_fault_may_lose_a_word_or_let_it_be_heard_before_what_was_done_before_it() {
+        let mut all = Outcomes::default();
+        for (acts, pods) in [([0, 0], 1), ([APPLY, 0], 2), ([WORD, APPLY], 3), ([APPLY, SCALE], 4)] {
+            all.without_faults.entry(acts).or_default().insert(end(pods));
+        }
+        for (acts, pods, known, case) in [
+            ([APPLY, 0], 2, true, "as without the fault"),
+            ([APPLY, 0], 1, false, "what was applied is lost"),
+            ([APPLY, WORD], 2, true, "the word is lost"),
+            ([WORD, WORD], 1, true, "both words are lost"),
+            ([APPLY, WORD], 3, true, "the word is heard first"),
+            ([WORD, APPLY], 4, false, "an end of other acts"),
+            ([SCALE, APPLY], 4, false, "one watch shows things in their order"),
+        ] {
+            assert_eq!(all.is_known(acts, &end(pods), WORDS), known, "{case}");
+        }
+        assert!(all.unlike(WORDS).is_none());
+        all.with_faults.push(([APPLY, 0], end(1), (Some(7), 9)));
+        let unlike = all.unlike(WORDS).map(|unlike| (unlike.first_act, unlike.world));
+        assert_eq!(unlike, Some((Some(7), 9)));
     }
 }
