@@ -24,6 +24,14 @@ use crate::{
     status::Standing,
 };
 
+/// What an operator's word comes to.
+enum Obeyed {
+    /// Another record.
+    Changed(Box<Record>, Note),
+    /// A service that was released is adopted again: its record goes.
+    Anew,
+}
+
 impl Daemon {
     /// Plans for a service, unless a write is under way or our own writes are not seen yet.
     pub(super) fn drive(&mut self, key: &ServiceKey) {
@@ -112,30 +120,30 @@ impl Daemon {
 
     /// Carries out an operator's word; whether that changed anything.
     fn commanded(&mut self, key: &ServiceKey, lease: &Lease) -> bool {
-        let Some(cared) = self.services.get_mut(key) else { return false };
-        while let Some(waiting) = cared.commands.pop_front() {
-            let outcome = match cared.record() {
-                None => Err(format!("{key} is not adopted: {}", cared.standing.reason)),
-                Some(record) if record.phase == Phase::Released && waiting.command == Command::Adopt => {
-                    match self.index.view(key).map_or(Ok(()), |view| may_readopt(&key.name, &view)) {
-                        Ok(()) => {
-                            self.readopt(key, waiting);
-                            return true;
-                        }
-                        Err(error) => Err(error),
-                    }
+        while let Some(waiting) = self.services.get_mut(key).and_then(|cared| cared.commands.pop_front()) {
+            match self.obeyed(key, waiting.command, lease) {
+                Ok(Obeyed::Changed(record, note)) => self.save(key, *record, vec![note], Some(waiting)),
+                Ok(Obeyed::Anew) => self.readopt(key, waiting),
+                Err(error) => {
+                    let _ = waiting.answer.send(Err(format!("{key}: {error}")));
+                    continue;
                 }
-                Some(record) => commanded(record, waiting.command, lease, self.clock.now()),
-            };
-            match outcome {
-                Ok((record, note)) => {
-                    self.save(key, record, vec![note], Some(waiting));
-                    return true;
-                }
-                Err(error) => _ = waiting.answer.send(Err(format!("{key}: {error}"))),
             }
+            return true;
         }
         false
+    }
+
+    /// What an operator's word comes to, or why it is refused.
+    fn obeyed(&self, key: &ServiceKey, command: Command, lease: &Lease) -> Result<Obeyed, String> {
+        let cared = self.services.get(key).ok_or("it is not cared for")?;
+        let record = cared.record().ok_or_else(|| format!("it is not adopted: {}", cared.standing.reason))?;
+        if record.phase == Phase::Released && command == Command::Adopt {
+            self.index.view(key).map_or(Ok(()), |view| may_readopt(&key.name, &view))?;
+            return Ok(Obeyed::Anew);
+        }
+        let (record, note) = commanded(record, command, lease, self.clock.now())?;
+        Ok(Obeyed::Changed(Box::new(record), note))
     }
 
     pub(super) fn command(&mut self, key: &ServiceKey, asked: Asked) {
