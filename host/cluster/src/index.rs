@@ -238,7 +238,10 @@ impl Index {
         let Some(workload) = self.workload(key, track) else { return Vec::new() };
         let newest = revision(&workload.annotations);
         // Where the watch on pods is behind, those of the version before are still shown, and would speak against the next one.
-        let is_current = |revision: Option<u64>| track == Track::Original || revision == newest;
+        // A ReplicaSet that is taken again has its new revision one write before its Deployment has (getNewReplicaSet in the
+        // deployment controller's sync.go): between the two, nothing tells whose pods these are.
+        let overtaken = self.owned.newest_revision(&workload.uid) > newest;
+        let is_current = |revision: Option<u64>| track == Track::Original || !overtaken && revision == newest;
         let pods = self.owned.pods_of(&workload.uid, is_current).filter(|pod| !pod.terminating);
         pods.map(|pod| observation(pod, track)).collect()
     }

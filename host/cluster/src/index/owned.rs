@@ -26,6 +26,11 @@ impl Owned {
         fitting.filter_map(|(uid, _)| self.pods_of.get(uid)).flatten().filter_map(|name| self.pods.get(name))
     }
 
+    /// The newest revision of a Deployment's replica sets.
+    pub fn newest_revision(&self, deployment: &str) -> Option<u64> {
+        self.replica_sets_of.get(deployment)?.values().copied().max()?
+    }
+
     /// The uid of the Deployment that a pod belongs to.
     pub fn owner_of_pod(&self, name: &Name) -> Option<&str> {
         self.owner(self.pods.get(name)?)

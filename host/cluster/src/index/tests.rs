@@ -179,6 +179,11 @@ fn pods_of_the_version_before_are_left_out_of_a_copy() {
         assert_eq!(pods_shown(copy, Some(1), [None, Some(1)]), ["b"], "one that was adopted and is not the newest");
         assert_eq!(pods_shown(copy, Some(3), [Some(1), Some(2)]), nobody, "the watch on ReplicaSets is behind");
         assert_eq!(pods_shown(copy, None, [Some(1), Some(2)]), nobody, "the watch on Deployments is behind");
+        assert_eq!(
+            pods_shown(copy, Some(2), [Some(3), Some(2)]),
+            nobody,
+            "an old ReplicaSet is taken again, in two writes"
+        );
         assert_eq!(pods_shown(copy, None, [None, None]), ["a", "b"], "there is nothing to tell them apart by");
     }
     assert_eq!(pods_shown("foo", Some(2), [Some(1), Some(2)]), ["a", "b"], "an original rolls as it likes");
@@ -385,7 +390,10 @@ fn plain_view(present: &Present, name: &str) -> View {
         let workload = workload(track);
         let uid = workload.as_ref().map(|workload| workload.uid.clone());
         let revision = workload.and_then(|workload| workload.annotations.get(REVISION_ANNOTATION)?.parse().ok());
-        let current = move |r: &ReplicaSetObject| track == Track::Original || r.revision == revision;
+        let mut replica_sets =
+            present.values().filter_map(|o| if let Object::ReplicaSet(r) = o { Some(r) } else { None });
+        let overtaken = replica_sets.any(|r| uid.is_some() && r.owner_uid == uid && r.revision > revision);
+        let current = move |r: &ReplicaSetObject| track == Track::Original || !overtaken && r.revision == revision;
         let belongs = move |replica_set: &str| {
             let mut all = present.values();
             let owned = |r: &ReplicaSetObject| r.uid == replica_set && uid.is_some() && r.owner_uid == uid;
