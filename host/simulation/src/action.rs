@@ -121,3 +121,48 @@ impl Fault {
         matches!(self, Self::DeadlinePasses | Self::PodDies(_))
     }
 }
+
+impl Act {
+    /// All that are explored with `replicas` pods, whether they are possible at a time or not.
+    #[must_use]
+    pub fn all(replicas: u8) -> Vec<Self> {
+        let more = if replicas < 4 { replicas + 1 } else { 2 };
+        let applied = [None, Some(replicas)].into_iter().flat_map(|n| Image::ALL.map(|image| Self::Apply(image, n)));
+        let words =
+            [Command::Cancel, Command::Bypass, Command::Pause, Command::Resume, Command::Release, Command::Adopt];
+        let others = [
+            Self::Apply(Image::Second, Some(more)),
+            Self::Scale(more),
+            Self::Scale(1),
+            Self::Restart,
+            Self::Undo,
+            Self::TogglePause,
+            Self::Delete,
+            Self::Recreate(Image::First),
+            Self::Recreate(Image::Second),
+            Self::Create(Image::First),
+            Self::ScaleCopy(Track::Primary, 0),
+            Self::ScaleCopy(Track::Canary, replicas),
+            Self::EditCopy(Track::Primary, Image::Third),
+            Self::EditCopy(Track::Canary, Image::Third),
+            Self::DeleteCopy(Track::Primary),
+            Self::DeleteCopy(Track::Canary),
+            Self::Usurp(Track::Primary),
+            Self::Usurp(Track::Canary),
+        ];
+        applied.chain(words.map(Self::Say)).chain(others).collect()
+    }
+
+    /// Whether it neither takes pods of the copies nor asks for another number.
+    #[must_use]
+    pub const fn is_harmless(self) -> bool {
+        matches!(self, Self::Say(_) | Self::Restart | Self::Undo | Self::TogglePause | Self::Apply(_, None))
+    }
+}
+
+/// Those of `acts` that belong, as a set of their numbers in `World::acts`; 0, for no act, is always in it.
+#[must_use]
+pub fn set_of(acts: &[Act], belongs: impl Fn(Act) -> bool) -> u64 {
+    let all = acts.iter().enumerate();
+    1 | all.filter(|(_, act)| belongs(**act)).fold(0, |set, (index, _)| set | 2 << index)
+}

@@ -15,15 +15,15 @@ use aviary_core::{
 use foldhash::{HashMap, HashMapExt};
 
 use crate::{
-    action::Act,
-    alterations::Alterations,
+    action::{Act, Which, set_of},
+    alterations::{Alterations, DaemonMistake},
     deed::{Deed, deed},
-    people,
     policies::{Answers, Verdict},
     records::{EPOCH, NOW, RecordId, Records},
     setting::Setting,
-    sight::{NAMESPACE, SERVICE, Sight, Tenure},
+    sight::{NAMESPACE, SERVICE, Seen, Sight, Tenure},
     specs::{Image, SpecId, Specs},
+    world::{Lag, World},
 };
 
 /// How long the copies of a deleted original are to serve at least.
@@ -161,7 +161,7 @@ impl Mind {
     /// A core that has thought of nothing yet.
     #[must_use]
     pub fn new(setting: Setting, alterations: Alterations) -> Self {
-        let acts = people::acts(setting.replicas);
+        let acts = Act::all(setting.replicas);
         Self {
             setting,
             settings: setting.settings(),
@@ -170,8 +170,8 @@ impl Mind {
             specs: Specs::default(),
             records: Records::default(),
             answers: Answers::default(),
-            words: people::set_of(&acts, |act| matches!(act, Act::Say(_))),
-            harmless: people::set_of(&acts, is_harmless),
+            words: set_of(&acts, |act| matches!(act, Act::Say(_))),
+            harmless: set_of(&acts, Act::is_harmless),
             acts,
             copies: HashMap::new(),
             thoughts: HashMap::new(),
@@ -185,6 +185,23 @@ impl Mind {
     #[must_use]
     pub fn plans(&self) -> usize {
         self.thoughts.len()
+    }
+
+    /// What a daemon sees.
+    #[must_use]
+    pub fn sight(&self, world: &World, which: Which) -> Option<Sight> {
+        let daemon = world.daemon(which == Which::Second)?;
+        let lag = if which == Which::First { world.lag } else { Lag::default() };
+        let deployments = lag.deployments.unwrap_or_else(|| world.shown());
+        let crashed = lag.pods.unwrap_or_else(|| world.crashed());
+        let any_version = self.alterations.daemon == Some(DaemonMistake::JudgesTheVersionBefore);
+        let current = |canary: Seen| if any_version { crashed.all() } else { crashed.of(canary.status.template) };
+        Some(Sight {
+            deployments,
+            crashed: deployments[Track::Canary as usize].map_or(0, current),
+            record: daemon.record.map(|stored| stored.record),
+            tenure: Tenure::of(daemon.lease, daemon.record.map(|stored| stored.lease)),
+        })
     }
 
     /// The plan for what is seen.
@@ -308,10 +325,6 @@ impl Mind {
         self.copies.insert((original, track), copy);
         copy
     }
-}
-
-const fn is_harmless(act: Act) -> bool {
-    matches!(act, Act::Say(_) | Act::Restart | Act::Undo | Act::TogglePause | Act::Apply(_, None))
 }
 
 fn specs_id(specs: &mut Specs, spec: &Spec) -> SpecId {

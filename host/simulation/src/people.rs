@@ -12,45 +12,8 @@ use crate::{
     mind::{Mind, PhaseKind},
     sight::{SERVICE, Tenure},
     specs::Image,
-    step::sight,
     world::{Effect, World},
 };
-
-/// All acts that are explored with `replicas` pods, whether they are possible at a time or not.
-#[must_use]
-pub fn acts(replicas: u8) -> Vec<Act> {
-    let more = if replicas < 4 { replicas + 1 } else { 2 };
-    let applied = [None, Some(replicas)].into_iter().flat_map(|n| Image::ALL.map(|image| Act::Apply(image, n)));
-    let words = [Command::Cancel, Command::Bypass, Command::Pause, Command::Resume, Command::Release, Command::Adopt];
-    let others = [
-        Act::Apply(Image::Second, Some(more)),
-        Act::Scale(more),
-        Act::Scale(1),
-        Act::Restart,
-        Act::Undo,
-        Act::TogglePause,
-        Act::Delete,
-        Act::Recreate(Image::First),
-        Act::Recreate(Image::Second),
-        Act::Create(Image::First),
-        Act::ScaleCopy(Track::Primary, 0),
-        Act::ScaleCopy(Track::Canary, replicas),
-        Act::EditCopy(Track::Primary, Image::Third),
-        Act::EditCopy(Track::Canary, Image::Third),
-        Act::DeleteCopy(Track::Primary),
-        Act::DeleteCopy(Track::Canary),
-        Act::Usurp(Track::Primary),
-        Act::Usurp(Track::Canary),
-    ];
-    applied.chain(words.map(Act::Say)).chain(others).collect()
-}
-
-/// Those of `acts` that belong, as a set of their numbers in [`World::acts`]; 0, for no act, is always in it.
-#[must_use]
-pub fn set_of(acts: &[Act], belongs: impl Fn(Act) -> bool) -> u64 {
-    let all = acts.iter().enumerate();
-    1 | all.filter(|(_, act)| belongs(**act)).fold(0, |set, (index, _)| set | 2 << index)
-}
 
 /// The world after an act; nothing where it cannot be done or changes nothing.
 pub fn act(world: &World, act: Act, mind: &mut Mind) -> Option<World> {
@@ -159,7 +122,7 @@ fn say(after: &mut World, command: Command, mind: &mut Mind) -> Option<()> {
     if released && command == Command::Adopt {
         // As every write of a daemon that has just got the lease.
         after.late.is_none().then_some(())?;
-        may_readopt(SERVICE, &sight(after, Which::First, mind)?.view(&mind.specs)).ok()?;
+        may_readopt(SERVICE, &mind.sight(after, Which::First)?.view(&mind.specs)).ok()?;
         after.daemon.effect = Some(Effect::Write { deed: Deed::DeleteRecord, record: known.version });
         return Some(());
     }

@@ -12,29 +12,12 @@ use crate::{
     people,
     policies::Verdict,
     records::RecordId,
-    sight::{Seen, Sight, Tenure},
+    sight::{Sight, Tenure},
     world::{Asked, Changed, Daemon, Effect, Lag, World},
 };
 
 /// A watch ends after so long at the latest, and lists anew.
 const LONGEST_LAG: i64 = 30_000;
-
-/// What a daemon sees.
-#[must_use]
-pub fn sight(world: &World, which: Which, mind: &Mind) -> Option<Sight> {
-    let daemon = world.daemon(which == Which::Second)?;
-    let lag = if which == Which::First { world.lag } else { Lag::default() };
-    let deployments = lag.deployments.unwrap_or_else(|| world.shown());
-    let crashed = lag.pods.unwrap_or_else(|| world.crashed());
-    let any_version = mind.alterations.daemon == Some(DaemonMistake::JudgesTheVersionBefore);
-    let current = |canary: Seen| if any_version { crashed.all() } else { crashed.of(canary.status.template) };
-    Some(Sight {
-        deployments,
-        crashed: deployments[Track::Canary as usize].map_or(0, current),
-        record: daemon.record.map(|stored| stored.record),
-        tenure: Tenure::of(daemon.lease, daemon.record.map(|stored| stored.lease)),
-    })
-}
 
 /// Whether a daemon can take up something new.
 const fn is_free(daemon: &Daemon) -> bool {
@@ -145,7 +128,7 @@ fn plan(world: &World, which: Which, mind: &mut Mind) -> Option<World> {
         memory.effect = Some(Effect::Write { deed, record: version });
         return Some(after);
     }
-    let sight = sight(world, which, mind)?;
+    let sight = mind.sight(world, which)?;
     let mut decision = mind.think(sight).decision;
     if let (Decision::Save { record, .. }, Some(DaemonMistake::ActsBeforeItRemembers)) =
         (decision, mind.alterations.daemon)
@@ -260,7 +243,7 @@ fn land(world: &World, mind: &Mind) -> Option<World> {
 fn wait(world: &World, mind: &mut Mind) -> Option<World> {
     let mut after = *world;
     is_free(&world.daemon).then_some(())?;
-    let millis = mind.think(sight(world, Which::First, mind)?).wake.filter(|millis| *millis > 0)?;
+    let millis = mind.think(mind.sight(world, Which::First)?).wake.filter(|millis| *millis > 0)?;
     pass(&mut after, millis, mind);
     // A deadline that passes unseen is more than a delay.
     after.disturbed |= world.lag.is_any();
@@ -376,7 +359,7 @@ fn blind(effect: Effect) -> Option<Deed> {
 /// If it would.
 pub fn spins(world: &World, mind: &mut Mind) -> Result<(), Violation> {
     let free = is_free(&world.daemon);
-    let wake = sight(world, Which::First, mind).filter(|_| free).and_then(|sight| mind.think(sight).wake);
+    let wake = mind.sight(world, Which::First).filter(|_| free).and_then(|sight| mind.think(sight).wake);
     if wake.is_some_and(|millis| millis <= 0) {
         let said = "nothing moves any more, but the daemon wakes at once, again and again".to_owned();
         return Err(Violation { invariant: "I8", said });

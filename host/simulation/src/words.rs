@@ -7,7 +7,7 @@ use crate::{
     judge,
     mind::Mind,
     start::start,
-    step::{finish, possible, sight},
+    step::{finish, possible},
     world::{Effect, World},
 };
 
@@ -46,7 +46,7 @@ fn describe(before: &World, action: Action, after: &World, mind: &Mind) -> Strin
 }
 
 fn planned(before: &World, which: Which, mind: &Mind) -> String {
-    let Some(sight) = sight(before, which, mind) else { return "a daemon plans".to_owned() };
+    let Some(sight) = mind.sight(before, which) else { return "a daemon plans".to_owned() };
     let (plan, _) = mind.plan(&sight);
     let what = if plan.record.is_some() {
         "remember"

@@ -11,7 +11,6 @@ use crate::{
     deployment::Deployment,
     mind::{Decision, Mind, PhaseKind, Standing},
     specs::{Behaviour, Image},
-    step,
     world::World,
 };
 
@@ -146,7 +145,7 @@ pub(super) fn never_waits(before: &World, action: Action, mind: &mut Mind) -> Re
     if !(canary || original) || !is_free_to_see(before) {
         return Ok(());
     }
-    let decision = step::sight(before, Which::First, mind).map(|sight| mind.think(sight).decision);
+    let decision = mind.sight(before, Which::First).map(|sight| mind.think(sight).decision);
     match decision {
         Some(Decision::Rest) if canary => Err(broken("I4", "a canary that is taken back goes on")),
         Some(Decision::Rest | Decision::Ask { .. }) if original => {
