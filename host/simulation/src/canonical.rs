@@ -16,14 +16,10 @@ impl World {
         self.follow_records();
         // Nobody is left to undo anything.
         self.previous = self.previous.filter(|_| self.budget.0 > 0);
-        for deployment in self.deployments.iter_mut().flatten() {
-            simplify(deployment);
+        for track in Track::ALL {
+            let deployment = self.deployment_mut(track);
+            deployment.iter_mut().for_each(|it| *it = simplest(*it, track, specs));
         }
-        // Only the canary's pods are judged by their version.
-        for track in [Track::Original, Track::Primary] {
-            self.deployments[track as usize].iter_mut().for_each(|it| it.status.template = 0);
-        }
-        self.forget_history(specs);
         self.rename_uids();
         self.rename_generations();
         self.rename_versions();
@@ -40,16 +36,6 @@ impl World {
         self.second.iter_mut().for_each(|daemon| follow(daemon, record));
         if self.lag.deployments.is_none() {
             self.daemon.expecting = false;
-        }
-    }
-
-    fn forget_history(&mut self, specs: &Specs) {
-        for (index, deployment) in self.deployments.iter_mut().enumerate() {
-            if let Some(deployment) = deployment {
-                let template = specs.get(deployment.spec).template;
-                // A paused original starts its newest older revision; the copies are never paused for long.
-                deployment.forget_history(template, usize::from(index == Track::Original as usize));
-            }
         }
     }
 
@@ -214,11 +200,20 @@ fn follow(daemon: &mut Daemon, shown: Option<Stored>) {
     daemon.gone = shown.filter(|stored| daemon.gone >= Some(stored.version)).map(|stored| stored.version);
 }
 
-/// How far the controller lags behind does not matter, only whether it does.
-fn simplify(deployment: &mut Deployment) {
+/// A Deployment with what can still matter of it.
+#[must_use]
+pub fn simplest(mut deployment: Deployment, track: Track, specs: &Specs) -> Deployment {
+    // How far the controller lags behind does not matter, only whether it does.
     deployment.status.observed = deployment.status.observed.max(deployment.generation - 1);
     // The annotation of a ReplicaSet without pods is not read, and is written anew when it gets some.
     deployment.sets_mut().iter_mut().filter(|set| set.wanted == 0).for_each(|set| (set.desired, set.most) = (0, 0));
+    // Only the canary's pods are judged by their version.
+    if track != Track::Canary {
+        deployment.status.template = 0;
+    }
+    // A paused original starts its newest older revision; the copies are never paused for long.
+    deployment.forget_history(specs.get(deployment.spec).template, usize::from(track == Track::Original));
+    deployment
 }
 
 const fn version_of(effect: &mut Effect) -> Option<&mut u8> {

@@ -65,7 +65,7 @@ fn active(deployment: &Deployment) -> Vec<usize> {
 }
 
 fn is_scaling_event(deployment: &Deployment) -> bool {
-    active(deployment).into_iter().any(|index| deployment.sets[index].desired != deployment.replicas)
+    deployment.sets().iter().any(|set| set.wanted > 0 && set.desired != deployment.replicas)
 }
 
 fn set_size(deployment: &mut Deployment, entry: &SpecEntry, index: usize, wanted: u8, even_if_equal: bool) {
@@ -166,15 +166,15 @@ fn new_size(deployment: &Deployment, entry: &SpecEntry, new: usize) -> u8 {
 
 /// Old ReplicaSets: what is not available goes first, then as many as maxUnavailable allows.
 fn shrink_old(deployment: &mut Deployment, entry: &SpecEntry, new: usize) {
-    let old: Vec<usize> = active(deployment).into_iter().filter(|index| *index != new).collect();
     let number = i16::from;
     let least = number(deployment.replicas) - number(entry.unavailable(deployment.replicas));
     let all: i16 = deployment.sets().iter().map(|set| number(set.wanted)).sum();
     let newest = deployment.sets[new];
     let mut spare = all - least - (number(newest.wanted) - number(newest.counted_available));
-    if old.is_empty() || spare <= 0 {
+    if spare <= 0 {
         return;
     }
+    let old: Vec<usize> = active(deployment).into_iter().filter(|index| *index != new).collect();
     for index in &old {
         let set = deployment.sets[*index];
         let sick = (number(set.wanted) - number(set.counted_available)).clamp(0, spare.max(0));

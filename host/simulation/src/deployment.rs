@@ -267,12 +267,12 @@ impl Deployment {
     /// but for the newest `kept` of them.
     pub fn forget_history(&mut self, template: u8, kept: usize) {
         loop {
-            let old = |(_, set): &(usize, &ReplicaSet)| set.template != template && set.idle();
-            let idle: Vec<usize> = self.sets().iter().enumerate().filter(old).map(|(index, _)| index).collect();
-            if idle.len() <= kept {
-                return;
+            let old = |set: &ReplicaSet| set.template != template && set.idle();
+            let mut idle = self.sets().iter().enumerate().filter(|(_, set)| old(set)).map(|(index, _)| index);
+            match idle.next() {
+                Some(oldest) if idle.count() >= kept => self.remove_set(oldest),
+                _ => return,
             }
-            self.remove_set(idle[0]);
         }
     }
 
