@@ -213,10 +213,19 @@ fn arrived(context: &Context<'_>) -> Plan {
     Plan::save(record, Note::normal("Adopted", text))
 }
 
-/// A service that was given back; a write that arrives late can still leave a copy.
+/// A service that was given back. A write that arrives late can still leave a copy, or take the original's pods.
 pub(super) fn released(context: &Context<'_>) -> Plan {
     let done = || Plan::wait("given back; `aviary adopt` takes it in again");
-    delete_copy(context).unwrap_or_else(done)
+    delete_copy(context).or_else(|| release_again(context)).unwrap_or_else(done)
+}
+
+/// All fields of the original were given back: an entry of Aviary's among their managers is of a late write.
+fn release_again(context: &Context<'_>) -> Option<Plan> {
+    acts::give_back(context.view.original.as_ref()?)?;
+    let record = context.changed().into_phase(Phase::Releasing);
+    let text =
+        "a write of a daemon that is gone came after the release and changed the original: it is released once more";
+    Some(Plan::save(record, Note::warning("Releasing", text)))
 }
 
 fn delete_copy(context: &Context<'_>) -> Option<Plan> {

@@ -39,6 +39,9 @@ pub fn at_rest(world: &World, mind: &mut Mind) -> Result<(), Violation> {
         _ if strangers => Ok(()),
         PhaseKind::Released if original.is_none() && !ours => Ok(()),
         _ if original.is_none() => stuck("the original is deleted, and its record is still there"),
+        PhaseKind::Steady | PhaseKind::Released if original.is_some_and(|it| it.managers.aviary) => {
+            stuck("fields of the original are Aviary's")
+        }
         PhaseKind::Steady => steady(world, &standing, mind),
         PhaseKind::Released if ours => stuck("it is released, and there are copies"),
         PhaseKind::Released => Ok(()),
