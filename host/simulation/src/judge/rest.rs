@@ -72,9 +72,10 @@ fn steady(world: &World, standing: &Standing, mind: &mut Mind) -> Result<(), Vio
     if original.spec != standing.accepted_spec && !(standing.held && standing.rejected & image.bit() > 0) {
         return stuck("nothing is done about what the original asks for".to_owned());
     }
+    let cancelled = || did(world, mind, |act| *act == Act::Say(Command::Cancel));
     let wronged =
         |image: &Image| standing.rejected & image.bit() > 0 && mind.setting.behaviour(*image) == Behaviour::Good;
-    if let Some(image) = Image::ALL.into_iter().find(wronged).filter(|_| !world.disturbed && !cancelled(world, mind)) {
+    if let Some(image) = Image::ALL.into_iter().find(wronged).filter(|_| !world.disturbed && !cancelled()) {
         return stuck(format!("{} was rolled back, and nothing spoke against it", image.name()));
     }
     if let Some(wish) = world.past.wish.filter(|wish| *wish != standing.replicas) {
@@ -87,9 +88,9 @@ fn is_bad(image: Image, mind: &Mind) -> bool {
     matches!(mind.setting.behaviour(image), Behaviour::Hanging | Behaviour::Crashing)
 }
 
-fn cancelled(world: &World, mind: &Mind) -> bool {
+fn did(world: &World, mind: &Mind, is_it: impl Fn(&Act) -> bool) -> bool {
     let done = world.acts.iter().filter_map(|act| mind.acts.get(usize::from(*act).checked_sub(1)?));
-    done.into_iter().any(|act| *act == Act::Say(Command::Cancel))
+    done.into_iter().any(is_it)
 }
 
 /// A rollout that waits for a person waits with the pods of its step and no others.
@@ -105,8 +106,10 @@ fn paused(world: &World, standing: &Standing, mind: &Mind) -> Result<(), Violati
     }
     let lone = standing.replicas == 1 && mind.setting.surge;
     let beside = if lone { 1 } else { standing.replicas.saturating_sub(canary) };
-    // One that does not get ready takes nothing from the primary but what it had to have first.
-    let waits = u8::from(mind.setting.surge && primary > beside && canary > 0);
+    // One that does not get ready takes nothing from the primary but what it had to have first; without surge that is all, unless
+    // its pods are not of the walk's but somebody's making.
+    let by_hand = did(world, mind, |act| matches!(act, Act::ScaleCopy(Track::Canary, _)));
+    let waits = u8::from((mind.setting.surge || by_hand) && primary > beside && canary > 0);
     let bad = standing.candidate.is_none_or(|candidate| is_bad(mind.specs.get(candidate).image, mind));
     let arrived = canary == standing.size && primary == beside || bad && primary == beside + waits;
     if !arrived {
