@@ -5,7 +5,7 @@ use super::{
     context::Context,
     gone::our_copy,
     refusal::refusals,
-    replicas_asked::{asked, set_by_aviary},
+    replicas_asked::{asked, owned_by_aviary, set_by_aviary},
 };
 use crate::{
     judge::Track,
@@ -70,15 +70,16 @@ fn empty_canary(context: &Context<'_>) -> Option<Plan> {
     context.set_size(Track::Canary, 0).or_else(wait)
 }
 
-/// A number of replicas that neither Aviary is setting nor N is somebody's wish for another N.
+/// A number of replicas that is neither of Aviary's setting nor N is somebody's wish for another N.
 fn wish(context: &Context<'_>, original: &Workload) -> Option<Plan> {
     let live = original.replicas();
     let record = context.record;
-    let set_by_us = match record.original_scaling {
+    let meant = match record.original_scaling {
         Some(intent) => (live == intent.from || live == intent.to) && set_by_aviary(original),
         None => live == if record.phase == Phase::Adopting { record.replicas } else { 0 },
     };
-    if set_by_us || live == record.replicas {
+    // What was meant before may come late, as the write of a daemon that is gone.
+    if meant || owned_by_aviary(original) || live == record.replicas {
         return None;
     }
     let replicas = asked(original)?;

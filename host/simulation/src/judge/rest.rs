@@ -107,9 +107,10 @@ fn paused(world: &World, standing: &Standing, mind: &Mind) -> Result<(), Violati
     let lone = standing.replicas == 1 && mind.setting.surge;
     let beside = if lone { 1 } else { standing.replicas.saturating_sub(canary) };
     // One that does not get ready takes nothing from the primary but what it had to have first; without surge that is all, unless
-    // its pods are not of the walk's but somebody's making.
-    let by_hand = did(world, mind, |act| matches!(act, Act::ScaleCopy(Track::Canary, _)));
-    let waits = u8::from((mind.setting.surge || by_hand) && primary > beside && canary > 0);
+    // somebody has scaled meanwhile.
+    let scales = |act: &Act| matches!(act, Act::ScaleCopy(Track::Canary, _) | Act::Scale(_) | Act::Apply(_, Some(_)));
+    let beside_it = mind.setting.surge || did(world, mind, scales);
+    let waits = u8::from(beside_it && primary > beside && canary > 0);
     let bad = standing.candidate.is_none_or(|candidate| is_bad(mind.specs.get(candidate).image, mind));
     let arrived = canary == standing.size && primary == beside || bad && primary == beside + waits;
     if !arrived {
