@@ -5,7 +5,7 @@ use super::{
     context::Context,
     gone::our_copy,
     refusal::refusals,
-    replicas_asked::{asked, owned_by_aviary, set_by_aviary},
+    replicas_asked::{asked, set_by_aviary, surely_set_by_aviary},
 };
 use crate::{
     judge::Track,
@@ -79,7 +79,7 @@ fn wish(context: &Context<'_>, original: &Workload) -> Option<Plan> {
         None => live == if record.phase == Phase::Adopting { record.replicas } else { 0 },
     };
     // What was meant before may come late, as the write of a daemon that is gone.
-    if meant || owned_by_aviary(original) || live == record.replicas {
+    if meant || surely_set_by_aviary(original) || live == record.replicas {
         return None;
     }
     let replicas = asked(original)?;
