@@ -24,17 +24,22 @@ pub enum News {
     Deleted,
 }
 
-impl<Version: Ord> Known<Version> {
+impl<Version: Copy + Ord> Known<Version> {
+    /// The newest version that there has been, as far as is known: once the record is gone, all that is gone.
+    #[must_use]
+    pub fn newest(&self) -> Option<Version> {
+        self.stored.max(self.gone)
+    }
+
     /// What it tells that a watch shows this version of a record, or none. A watch that has not shown the known version may
     /// not have come to it: an older one, even one that was deleted since, is no news, and none is no deletion.
     #[must_use]
     pub fn news(&self, watch: Option<Version>) -> News {
-        match (watch, &self.stored) {
-            (Some(version), Some(known)) if version == *known => News::Shown,
-            (Some(version), known) if known.as_ref().max(self.gone.as_ref()) >= Some(&version) => News::Nothing,
-            (Some(_), _) => News::Newer,
-            (None, Some(_)) if self.shown => News::Deleted,
-            (None, _) => News::Nothing,
+        match watch {
+            Some(_) if watch == self.stored => News::Shown,
+            Some(_) if watch > self.newest() => News::Newer,
+            None if self.stored.is_some() && self.shown => News::Deleted,
+            _ => News::Nothing,
         }
     }
 }

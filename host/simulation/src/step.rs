@@ -173,7 +173,8 @@ fn carry(world: &World, which: Which, heard: bool, mind: &Mind) -> Option<World>
     }
     let memory = after.daemon_mut(which == Which::Second);
     match effect {
-        Effect::Save { .. } | Effect::ReadBack(Changed::Record) => {
+        Effect::Save { .. } => (memory.record, memory.shown) = (stored, false),
+        Effect::ReadBack(Changed::Record) => {
             memory.forget();
             memory.record = stored;
         }

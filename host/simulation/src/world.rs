@@ -110,7 +110,7 @@ impl Daemon {
 
     /// The record is gone.
     pub fn forget(&mut self) {
-        self.gone = self.record.map(|stored| stored.version).max(self.gone);
+        self.gone = self.known().newest();
         (self.record, self.shown) = (None, false);
     }
 }

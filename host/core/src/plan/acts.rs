@@ -59,10 +59,14 @@ fn spec_operations(live: &Value, wanted: &Value) -> Vec<Value> {
         .collect()
 }
 
+/// The place of Aviary's own entry in the original's managedFields.
+pub(super) fn own_entry(original: &Workload) -> Option<usize> {
+    original.field_managers.iter().position(|manager| manager.manager == MANAGER)
+}
+
 /// Takes Aviary's own entry out of the original's managedFields, so that the next server-side apply has no conflict.
 pub(super) fn give_back(original: &Workload) -> Option<Write> {
-    let index = original.field_managers.iter().position(|manager| manager.manager == MANAGER)?;
-    let entry = format!("/metadata/managedFields/{index}");
+    let entry = format!("/metadata/managedFields/{}", own_entry(original)?);
     let operations = [
         json!({"op": "test", "path": format!("{entry}/manager"), "value": MANAGER}),
         json!({"op": "remove", "path": entry}),

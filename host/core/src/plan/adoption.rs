@@ -5,7 +5,7 @@ use super::{
     context::Context,
     gone::our_copy,
     refusal::refusals,
-    replicas_asked::{asked, set_by_aviary, surely_set_by_aviary},
+    replicas_asked::{asked, set_by_aviary},
 };
 use crate::{
     judge::Track,
@@ -74,12 +74,12 @@ fn empty_canary(context: &Context<'_>) -> Option<Plan> {
 fn wish(context: &Context<'_>, original: &Workload) -> Option<Plan> {
     let live = original.replicas();
     let record = context.record;
-    let meant = match record.original_scaling {
-        Some(intent) => (live == intent.from || live == intent.to) && set_by_aviary(original),
-        None => live == if record.phase == Phase::Adopting { record.replicas } else { 0 },
-    };
     // What was meant before may come late, as the write of a daemon that is gone.
-    if meant || surely_set_by_aviary(original) || live == record.replicas {
+    let set_by_us = match record.original_scaling {
+        Some(intent) => set_by_aviary(original, live == intent.from || live == intent.to),
+        None => set_by_aviary(original, false) || record.phase == Phase::Releasing && live == 0,
+    };
+    if set_by_us || live == record.replicas {
         return None;
     }
     let replicas = asked(original)?;
@@ -222,7 +222,7 @@ pub(super) fn released(context: &Context<'_>) -> Plan {
 
 /// All fields of the original were given back: an entry of Aviary's among their managers is of a late write.
 fn release_again(context: &Context<'_>) -> Option<Plan> {
-    acts::give_back(context.view.original.as_ref()?)?;
+    acts::own_entry(context.view.original.as_ref()?)?;
     let record = context.changed().into_phase(Phase::Releasing);
     let text =
         "a write of a daemon that is gone came after the release and changed the original: it is released once more";

@@ -12,18 +12,16 @@ pub(super) fn asked(original: &Workload) -> Option<u32> {
     (replicas != 1 || is_asked_for(original)).then_some(replicas)
 }
 
-/// Whether Aviary, and nobody else, has set the number last. Until a walk has arrived its field is not given back, and
-/// `kubectl scale` of a field that nobody owns leaves no owner: so that is somebody's number, but for the 0 it is held at.
-pub(super) fn set_by_aviary(original: &Workload) -> bool {
-    // Where there is no entry at all, nothing is told.
-    original.field_managers.is_empty() || surely_set_by_aviary(original)
-}
-
-/// The same where the owners of the field tell it: whatever the number is, nobody asked for it.
-pub(super) fn surely_set_by_aviary(original: &Workload) -> bool {
+/// Whether Aviary, and nobody else, has set the number last: whatever it is, nobody asked for it. Until a walk has arrived its
+/// field is not given back, and `kubectl scale` of a field that nobody owns leaves no owner: so that is somebody's number, but
+/// for the 0 it is held at. Where there is no entry at all, nothing is told, and it is Aviary's if it is `meant`.
+pub(super) fn set_by_aviary(original: &Workload, meant: bool) -> bool {
+    if original.field_managers.is_empty() {
+        return meant;
+    }
     let mut owners = original.field_managers.iter().filter(|manager| manager.owns_replicas).peekable();
     if owners.peek().is_none() {
-        return original.replicas() == 0 && !original.field_managers.is_empty();
+        return original.replicas() == 0;
     }
     owners.all(|owner| owner.manager == MANAGER)
 }
@@ -95,9 +93,9 @@ mod tests {
             ("without any entry", stripped, true),
         ];
         for (what, original, expected) in table {
-            assert_eq!(set_by_aviary(&original), expected, "{what}");
+            assert_eq!(set_by_aviary(&original, true), expected, "{what}");
             let told = !original.field_managers.is_empty();
-            assert_eq!(surely_set_by_aviary(&original), expected && told, "{what}");
+            assert_eq!(set_by_aviary(&original, false), expected && told, "{what}");
         }
     }
 

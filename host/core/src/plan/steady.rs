@@ -94,18 +94,20 @@ fn upkeep(context: &Context<'_>) -> Option<Plan> {
 fn upkeep_while_rolling(context: &Context<'_>) -> Option<Plan> {
     let replicas = context.record.replicas;
     sizes(context, Targets { primary: replicas, canary: 0 })
-        .or_else(|| context.copy(Track::Primary, &context.record.accepted, replicas).map(|plan| grown(context, plan)))
+        .or_else(|| {
+            context.copy(Track::Primary, &context.record.accepted, replicas).map(|roll| once_grown(context, roll))
+        })
         .or_else(|| context.give_back())
 }
 
 /// Without surge a pod is missed while it rolls: one that is to have more pods gets them before, as soon as its controller has
 /// seen what it wants now.
-fn grown(context: &Context<'_>, roll: Plan) -> Plan {
-    let smaller = |primary: &&Workload| primary.replicas() < context.record.replicas && !primary.observed();
-    match context.view.primary.as_ref().filter(smaller) {
-        Some(_) if context.sizes().surge == 0 => Plan::wait("waiting until the primary may grow before it rolls"),
-        _ => roll,
+fn once_grown(context: &Context<'_>, roll: Plan) -> Plan {
+    let grows = |primary: &Workload| primary.replicas() < context.record.replicas && !primary.observed();
+    if context.sizes().surge == 0 && context.view.primary.as_ref().is_some_and(grows) {
+        return Plan::wait("waiting until the primary may grow before it rolls");
     }
+    roll
 }
 
 /// The next scaling towards `targets`; nothing where every size is right, complete or not.

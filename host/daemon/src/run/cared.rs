@@ -172,7 +172,7 @@ impl Cared {
 
     /// The record is gone.
     pub fn forget(&mut self) {
-        self.gone = self.version.as_deref().map(version_number).max(self.gone);
+        self.gone = self.known().newest();
         (self.state, self.version, self.shown) = (RecordState::Absent, None, false);
     }
 
