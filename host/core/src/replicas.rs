@@ -116,12 +116,12 @@ pub enum Walk {
     WaitFor(Track),
 }
 
-/// The next scaling of a walk: takers go up while all pods are counted and at most N + surge, givers go down when all
-/// others are complete and N pods (N - 1 with surge 0) are left.
+/// The next scaling of a walk: takers go up while all pods are counted and at most N + surge, givers go down to as many as
+/// leave N pods (N - 1 with surge 0 when all others are complete) with those of complete ones.
 #[must_use]
 pub fn walk(replicas: u32, surge: u32, standings: &[Standing]) -> Walk {
     up(replicas.saturating_add(surge), standings)
-        .or_else(|| down(replicas.saturating_sub(u32::from(surge == 0)), standings))
+        .or_else(|| down(replicas, surge, standings))
         .unwrap_or_else(|| standings.iter().find(|s| !s.complete).map_or(Walk::Arrived, |s| Walk::WaitFor(s.track)))
 }
 
@@ -135,18 +135,26 @@ fn up(most: u32, standings: &[Standing]) -> Option<Walk> {
     (grow > 0).then(|| Walk::Scale { track: taker.track, from: taker.wanted, to: taker.wanted + grow })
 }
 
-fn down(least: u32, standings: &[Standing]) -> Option<Walk> {
-    let spare = standings.iter().map(|s| s.wanted).sum::<u32>().saturating_sub(least);
+fn down(replicas: u32, surge: u32, standings: &[Standing]) -> Option<Walk> {
     // One that is not complete gives first: it serves least, and must not be waited for.
     let giver = standings.iter().filter(|s| s.wanted > s.target).min_by_key(|s| s.complete)?;
-    if let Some(waited) = standings.iter().find(|s| s.track != giver.track && !s.complete) {
-        return Some(Walk::WaitFor(waited.track));
+    let waited = standings.iter().find(|s| s.track != giver.track && !s.complete);
+    let wait = || waited.map(|s| Walk::WaitFor(s.track));
+    if !giver.complete && waited.is_some() {
+        return wait();
     }
+    // Beside one that is not complete only what is more than N without it is given.
+    let least = replicas.saturating_sub(u32::from(surge == 0 && waited.is_none()));
+    let counted = standings.iter().filter(|s| s.track == giver.track || s.complete).map(|s| s.wanted);
+    let spare = counted.sum::<u32>().saturating_sub(least);
     let to = giver.wanted - spare.min(giver.wanted - giver.target);
+    if to == giver.wanted {
+        return wait();
+    }
     if giver.rolls_without_surge && to > 0 {
         return Some(Walk::WaitFor(giver.track));
     }
-    (to < giver.wanted).then_some(Walk::Scale { track: giver.track, from: giver.wanted, to })
+    Some(Walk::Scale { track: giver.track, from: giver.wanted, to })
 }
 
 #[cfg(test)]
@@ -227,6 +235,19 @@ mod tests {
         Standing { wanted, present: wanted, ..Standing::empty(track, target) }
     }
 
+    #[test]
+    fn beside_one_that_is_not_complete_only_what_is_more_than_n_is_given() {
+        let hanging = Standing { complete: false, ..standing(Track::Canary, 1, 1) };
+        let next = |replicas, surge, primary, target| {
+            walk(replicas, surge, &[standing(Track::Primary, primary, target), hanging])
+        };
+        let to = |from, to| Walk::Scale { track: Track::Primary, from, to };
+        assert_eq!(next(1, 1, 3, 1), to(3, 1));
+        assert_eq!(next(1, 0, 2, 0), to(2, 1));
+        assert_eq!(next(1, 0, 1, 0), Walk::WaitFor(Track::Canary));
+        assert_eq!(next(4, 1, 4, 3), Walk::WaitFor(Track::Canary));
+    }
+
     proptest! {
         #[test]
         fn sizes_are_in_their_ranges(replicas in 0..=200u32, surge in amount(), step in amount(), break_point in amount()) {
@@ -270,6 +291,22 @@ mod tests {
             let canaries: Vec<u32> = seen.iter().map(|pair| pair[1]).collect();
             let monotone = if back { canaries.is_sorted_by(|a, b| a >= b) } else { canaries.is_sorted() };
             prop_assert!(monotone);
+        }
+
+        #[test]
+        fn what_is_not_complete_is_not_counted_on(
+            replicas in 0..=9u32,
+            surge in 0..=3u32,
+            sizes in [(0..12u32, 0..12u32, any::<bool>()), (0..12u32, 0..12u32, any::<bool>())],
+        ) {
+            let [primary, canary] = sizes;
+            let standings = [(Track::Primary, primary), (Track::Canary, canary)]
+                .map(|(track, (wanted, target, complete))| Standing { complete, ..standing(track, wanted, target) });
+            if let Walk::Scale { track, from, to } = walk(replicas, surge, &standings) && to < from {
+                let beside: u32 = standings.iter().filter(|s| s.track != track && s.complete).map(|s| s.wanted).sum();
+                let all_others = standings.iter().all(|s| s.track == track || s.complete);
+                prop_assert!(beside + to >= replicas.saturating_sub(u32::from(surge == 0 && all_others)));
+            }
         }
 
         #[test]
