@@ -24,6 +24,8 @@ use crate::{
 pub struct Bounds {
     /// The most worlds of what is explored at once: everything, or what begins with one act where there are two.
     pub worlds: usize,
+    /// The most different violations. After one, what would come of it is left out and everything else goes on.
+    pub violations: usize,
 }
 
 /// A violation with a shortest way to it.
@@ -50,8 +52,8 @@ pub struct Report {
     pub at_rest: usize,
     /// Worlds that were reached and not gone on from, for want of room.
     pub left: usize,
-    /// What does not hold, if anything.
-    pub found: Option<Found>,
+    /// What does not hold, each once, with the first way to it.
+    pub found: Vec<Found>,
 }
 
 /// A hash is its own hash.
@@ -98,15 +100,16 @@ pub fn explore(mind: &mut Mind, bounds: Bounds) -> Report {
     for part in 0..parts {
         mind.first_act = (parts > 1).then_some(part);
         drop(explore_part(mind, bounds, &mut outcomes, &mut report));
-        if report.found.is_some() {
+        if report.found.len() >= bounds.violations {
             break;
         }
     }
-    if let (None, 0, Some(unlike)) = (&report.found, report.left, outcomes.unlike(mind.words)) {
+    if let (true, 0, Some(unlike)) = (report.found.is_empty(), report.left, outcomes.unlike(mind.words)) {
         mind.first_act = unlike.first_act;
         let path = way_again(mind, bounds, unlike.world);
-        report.found = Some(Found { violation: Violation { invariant: "I9", said: unlike.said }, path });
+        report.found.push(Found { violation: Violation { invariant: "I9", said: unlike.said }, path });
     }
+    mind.first_act = None;
     report.plans = mind.plans();
     report
 }
@@ -154,12 +157,10 @@ impl<'a> Explorer<'a> {
     fn run(&mut self, first: &World) {
         while let Some((index, depth, world)) = self.queue.pop_front() {
             self.report.depth = self.report.depth.max(depth);
-            if let Err((violation, last)) = self.go_on(index, depth, &world) {
-                let path = self.path(first, index).into_iter().chain(last).collect();
-                self.report.found = Some(Found { violation, path });
-                return;
+            for (violation, last) in self.go_on(index, depth, &world) {
+                self.found(first, index, violation, last);
             }
-            if self.known.len() >= self.bounds.worlds {
+            if self.known.len() >= self.bounds.worlds || self.report.found.len() >= self.bounds.violations {
                 return;
             }
         }
@@ -168,9 +169,16 @@ impl<'a> Explorer<'a> {
                 invariant: "I8",
                 said: format!("it never comes to rest: the last {} of these steps repeat for ever", cycle.len()),
             };
-            let mut path = self.path(first, cycle[0]);
-            path.extend(self.around(first, &cycle));
-            self.report.found = Some(Found { violation, path });
+            let around = self.around(first, &cycle);
+            self.found(first, cycle[0], violation, around);
+        }
+    }
+
+    /// Takes in a violation that is like no other, with the way to its world and what comes last.
+    fn found(&mut self, first: &World, index: u32, violation: Violation, last: impl IntoIterator<Item = Action>) {
+        if self.report.found.iter().all(|found| found.violation != violation) {
+            let path = self.path(first, index).into_iter().chain(last).collect();
+            self.report.found.push(Found { violation, path });
         }
     }
 
@@ -186,7 +194,9 @@ impl<'a> Explorer<'a> {
         index
     }
 
-    fn go_on(&mut self, index: u32, depth: u32, world: &World) -> Result<(), (Violation, Option<Action>)> {
+    /// Reaches what comes next, and tells what does not hold, with the action that breaks it if it is one.
+    fn go_on(&mut self, index: u32, depth: u32, world: &World) -> Vec<(Violation, Option<Action>)> {
+        let mut broken = Vec::new();
         let mut possible = std::mem::take(&mut self.possible);
         possible.clear();
         ordinary(world, self.mind, &mut possible);
@@ -194,7 +204,13 @@ impl<'a> Explorer<'a> {
         disturbances(world, self.mind, &mut possible);
         let mut quiet = 0;
         for (place, (action, after)) in possible.iter().copied().enumerate() {
-            let after = finish(world, action, after, self.mind).map_err(|violation| (violation, Some(action)))?;
+            let after = match finish(world, action, after, self.mind) {
+                Ok(after) => after,
+                Err(violation) => {
+                    broken.push((violation, Some(action)));
+                    continue;
+                }
+            };
             let place_number = u16::try_from(place).unwrap_or(u16::MAX);
             let reached = self.reach(after, Some((index, place_number)), depth + 1);
             self.report.transitions += usize::from(self.counts(world) || matches!(action, Action::Act(_)));
@@ -204,10 +220,10 @@ impl<'a> Explorer<'a> {
             }
         }
         self.possible = possible;
-        if quiet == 0 {
-            self.rest(index, world).map_err(|violation| (violation, None))?;
+        if quiet == 0 && broken.is_empty() {
+            broken.extend(self.rest(index, world).err().map(|violation| (violation, None)));
         }
-        Ok(())
+        broken
     }
 
     fn rest(&mut self, index: u32, world: &World) -> Result<(), Violation> {

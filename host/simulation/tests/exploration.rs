@@ -14,10 +14,10 @@ use aviary_simulation::{
 
 fn holds(setting: Setting) {
     let mut mind = Mind::new(setting, Alterations::default());
-    let report = explore(&mut mind, Bounds { worlds: 2_000_000 });
-    if let Some(found) = report.found {
+    let report = explore(&mut mind, Bounds { worlds: 2_000_000, violations: 1 });
+    if let Some(found) = report.found.first() {
         let story = told(&found.path, &mut mind).join("\n");
-        panic!("{setting}\n{:?}\n{story}\n{}", found.violation, Trace::new(setting, &found).text());
+        panic!("{setting}\n{:?}\n{story}\n{}", found.violation, Trace::new(setting, found).text());
     }
     assert_eq!(report.left, 0, "{setting}: not explored to its end");
     println!("{setting}: {} worlds, {} transitions", report.worlds, report.transitions);

@@ -29,8 +29,8 @@ fn setting(replicas: u8, second: Behaviour, acts: u8, faults: u8) -> Setting {
 /// The mistake is found, as a violation of one of `invariants`, and the way to it can be told.
 fn is_found(what: &str, setting: Setting, alterations: Alterations, invariants: &[&str]) {
     let mut mind = Mind::new(setting, alterations);
-    let report = explore(&mut mind, Bounds { worlds: 3_000_000 });
-    let found = report.found.unwrap_or_else(|| panic!("{what}: not found in {} worlds", report.worlds));
+    let report = explore(&mut mind, Bounds { worlds: 3_000_000, violations: 1 });
+    let found = report.found.first().unwrap_or_else(|| panic!("{what}: not found in {} worlds", report.worlds));
     let story = told(&found.path, &mut mind).join("\n");
     let invariant = found.violation.invariant;
     println!("{what}: {} steps to {invariant}: {}\n{story}\n", found.path.len(), found.violation.said);

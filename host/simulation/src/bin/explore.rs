@@ -21,25 +21,28 @@ use aviary_simulation::{
     words::told,
 };
 
-const USAGE: &str = "explore [--quick] [--worlds N] [--only N-M] [--jobs N] [--trace FILE]
-  --quick       one act of people, and one act with one fault, with up to 2 pods
-  --worlds N    go on from at most so many worlds at once (100000000; some 80 bytes each): those of a setting, or, where
-                people act twice, those after one first act
-  --only N-M    the settings of these numbers only; --only N that one
-  --jobs N      so many settings at a time (as many as there are processors)
-  --trace FILE  keep the way to the first violation, for a test";
+const USAGE: &str = "explore [--quick] [--worlds N] [--only N-M] [--jobs N] [--violations N] [--trace FILE]
+  --quick         one act of people, and one act with one fault, with up to 2 pods
+  --worlds N      go on from at most so many worlds at once (100000000; some 80 bytes each): those of a setting, or, where
+                  people act twice, those after one first act
+  --only N-M      the settings of these numbers only; --only N that one
+  --jobs N        so many settings at a time (as many as there are processors)
+  --violations N  leave a setting once so many different ones were found (1)
+  --trace FILE    keep the way to the first violation, for a test";
 
 struct Options {
     quick: bool,
     worlds: usize,
     only: RangeInclusive<usize>,
     jobs: usize,
+    violations: usize,
     trace: Option<PathBuf>,
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut options = Options { quick: false, worlds: 100_000_000, only: 0..=usize::MAX, jobs, trace: None };
+    let mut options =
+        Options { quick: false, worlds: 100_000_000, only: 0..=usize::MAX, jobs, violations: 1, trace: None };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         let number = |text: String| text.parse().map_err(|_| format!("{text} is no number"));
@@ -52,6 +55,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
                 options.only = number(first.to_owned())?..=number(last.to_owned())?;
             }
             "--jobs" => options.jobs = number(value()?)?,
+            "--violations" => options.violations = number(value()?)?,
             "--trace" => options.trace = Some(PathBuf::from(value()?)),
             _ => return Err(format!("{argument} is not known\n{USAGE}")),
         }
@@ -98,6 +102,8 @@ fn main() -> ExitCode {
 struct Totals {
     settings: usize,
     violated: usize,
+    /// Whether the way to a violation was kept.
+    kept: bool,
     unfinished: usize,
     worlds: usize,
     transitions: usize,
@@ -105,7 +111,7 @@ struct Totals {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { settings, violated, unfinished, worlds, transitions } = self;
+        let Self { settings, violated, unfinished, worlds, transitions, .. } = self;
         write!(f, "{settings} settings: {violated} with a violation, {unfinished} not to their end; ")?;
         write!(f, "{worlds} worlds, {transitions} transitions")
     }
@@ -115,20 +121,18 @@ impl fmt::Display for Totals {
 fn explored(number: usize, setting: Setting, options: &Options, totals: &Mutex<Totals>) {
     let mut mind = Mind::new(setting, Alterations::default());
     let begun = Instant::now();
-    let report = explore(&mut mind, Bounds { worlds: options.worlds });
+    let report = explore(&mut mind, Bounds { worlds: options.worlds, violations: options.violations });
     let took = begun.elapsed();
     let Ok(mut totals) = totals.lock() else { return };
     println!("{number:>3} {setting}: {} ({took:.1?})", summary(&report));
     totals.settings += 1;
     totals.worlds += report.worlds;
     totals.transitions += report.transitions;
-    match report.found {
-        Some(found) => {
-            let file = options.trace.as_ref().filter(|_| totals.violated == 0);
-            violated(setting, &found, &mut mind, file);
-            totals.violated += 1;
-        }
-        None => totals.unfinished += usize::from(report.left > 0),
+    totals.violated += usize::from(!report.found.is_empty());
+    totals.unfinished += usize::from(report.found.is_empty() && report.left > 0);
+    for found in &report.found {
+        let file = options.trace.as_ref().filter(|_| !std::mem::replace(&mut totals.kept, true));
+        violated(setting, found, &mut mind, file);
     }
 }
 
