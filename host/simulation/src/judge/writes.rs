@@ -166,9 +166,11 @@ impl<'a> Begun<'a> {
             PhaseKind::RollingBack => self.before.deployment(Track::Canary).map_or(0, at_most),
             _ => 0,
         };
-        let restoring = u8::from(mind.setting.surge && self.restores(mind));
+        let restores = self.restores(mind);
+        let restoring = u8::from(mind.setting.surge && restores);
         let most = self.standing.replicas + self.surge(mind) + taken_back + restoring;
-        if new > most && new > old {
+        let ended_unseen = if restores { self.ended_unseen(mind) } else { 0 };
+        if new > most && new > old + ended_unseen {
             return Err(broken(
                 "I2",
                 format!("a write at the {} lets there be {new} pods, at most {most} are allowed", self.track),
@@ -188,6 +190,14 @@ impl<'a> Begun<'a> {
         let promoted = self.standing.candidate.filter(|_| self.standing.phase == PhaseKind::Promoting);
         let mut known = [Some(self.standing.accepted_spec), promoted].into_iter().flatten();
         !known.any(|spec| mind.copy(spec, Track::Primary) == old)
+    }
+
+    /// Pods that a primary has while it is seen to roll, and has no more: one that is turned round may have them again.
+    fn ended_unseen(&self, mind: &Mind) -> u8 {
+        let Some(seen) = self.before.seen()[Track::Primary as usize].filter(|_| self.seen_to_roll()) else { return 0 };
+        let rolling = seen.replicas + mind.specs.get(seen.spec).surge(seen.replicas);
+        let present = self.at_most(self.before, Track::Primary, mind);
+        rolling.max(seen.status.replicas).saturating_sub(present)
     }
 
     fn seen_to_roll(&self) -> bool {
