@@ -71,6 +71,17 @@ pub fn pods(amount: Amount, replicas: u32) -> u32 {
     }
 }
 
+/// Whether a Deployment replaces its pods by itself, or may: which ones stay when it is made smaller is its controller's choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rolling {
+    /// It does not.
+    No,
+    /// With more pods than wanted meanwhile.
+    WithSurge,
+    /// By missing a pod; [`crate::view::Workload::rolls_without_surge`].
+    WithoutSurge,
+}
+
 /// A Deployment on its way to a size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
@@ -84,8 +95,10 @@ pub struct Standing {
     pub complete: bool,
     /// Whether the controller has seen the size wanted now; until then there may be more pods than are counted.
     pub observed: bool,
-    /// [`crate::view::Workload::rolls_without_surge`].
-    pub rolls_without_surge: bool,
+    /// Its available pods.
+    pub available: u32,
+    /// Whether it rolls by itself.
+    pub rolling: Rolling,
     /// Where it is to go.
     pub target: u32,
 }
@@ -94,7 +107,8 @@ impl Standing {
     /// Of one that has no pods yet, there or about to be created.
     #[must_use]
     pub const fn empty(track: Track, target: u32) -> Self {
-        Self { track, wanted: 0, present: 0, complete: true, observed: true, rolls_without_surge: false, target }
+        let (wanted, present, available) = (0, 0, 0);
+        Self { track, wanted, present, complete: true, observed: true, available, rolling: Rolling::No, target }
     }
 }
 
@@ -145,16 +159,29 @@ fn down(replicas: u32, surge: u32, standings: &[Standing]) -> Option<Walk> {
     }
     // Beside one that is not complete only what is more than N without it is given.
     let least = replicas.saturating_sub(u32::from(surge == 0 && waited.is_none()));
-    let counted = standings.iter().filter(|s| s.track == giver.track || s.complete).map(|s| s.wanted);
-    let spare = counted.sum::<u32>().saturating_sub(least);
+    let beside: u32 = standings.iter().filter(|s| s.track != giver.track && s.complete).map(|s| s.wanted).sum();
+    let spare = (beside + giver.wanted).saturating_sub(least);
     let to = giver.wanted - spare.min(giver.wanted - giver.target);
     if to == giver.wanted {
         return wait();
     }
-    if giver.rolls_without_surge && to > 0 {
+    if !may_be_lowered(giver, to, beside, least) {
         return Some(Walk::WaitFor(giver.track));
     }
     Some(Walk::Scale { track: giver.track, from: giver.wanted, to })
+}
+
+/// Whether one that rolls can do without the pods that it would give, whichever they are. Alone it gives none to another:
+/// somebody wants fewer.
+const fn may_be_lowered(giver: &Standing, to: u32, beside: u32, least: u32) -> bool {
+    match giver.rolling {
+        Rolling::No => true,
+        Rolling::WithoutSurge => to == 0,
+        Rolling::WithSurge => {
+            let left = giver.available.saturating_sub(giver.wanted - to);
+            beside == 0 || giver.available == left || beside + left >= least
+        }
+    }
 }
 
 #[cfg(test)]
@@ -222,7 +249,7 @@ mod tests {
 
     fn settle(standings: &mut [Standing], track: Track) {
         let standing = standings.iter_mut().find(|s| s.track == track).unwrap();
-        (standing.present, standing.complete) = (standing.wanted, true);
+        (standing.present, standing.available, standing.complete) = (standing.wanted, standing.wanted, true);
     }
 
     fn scale(standings: &mut [Standing], track: Track, to: u32) {
@@ -232,7 +259,7 @@ mod tests {
     }
 
     fn standing(track: Track, wanted: u32, target: u32) -> Standing {
-        Standing { wanted, present: wanted, ..Standing::empty(track, target) }
+        Standing { wanted, present: wanted, available: wanted, ..Standing::empty(track, target) }
     }
 
     #[test]
@@ -246,6 +273,24 @@ mod tests {
         assert_eq!(next(1, 0, 2, 0), to(2, 1));
         assert_eq!(next(1, 0, 1, 0), Walk::WaitFor(Track::Canary));
         assert_eq!(next(4, 1, 4, 3), Walk::WaitFor(Track::Canary));
+    }
+
+    #[test]
+    fn one_that_rolls_gives_no_pods_that_may_be_those_that_serve() {
+        let canary = standing(Track::Canary, 1, 1);
+        let next = |rolling, available, target| {
+            let primary = Standing { complete: false, available, rolling, ..standing(Track::Primary, 3, target) };
+            walk(3, 1, &[primary, canary])
+        };
+        let to = |to| Walk::Scale { track: Track::Primary, from: 3, to };
+        assert_eq!(next(Rolling::No, 2, 2), to(2));
+        assert_eq!(next(Rolling::WithSurge, 3, 2), to(2));
+        assert_eq!(next(Rolling::WithSurge, 2, 2), Walk::WaitFor(Track::Primary));
+        assert_eq!(next(Rolling::WithSurge, 0, 2), to(2));
+        assert_eq!(next(Rolling::WithoutSurge, 3, 2), Walk::WaitFor(Track::Primary));
+        let alone =
+            Standing { complete: false, available: 2, rolling: Rolling::WithSurge, ..standing(Track::Primary, 4, 3) };
+        assert_eq!(walk(3, 1, &[alone]), Walk::Scale { track: Track::Primary, from: 4, to: 3 });
     }
 
     proptest! {

@@ -129,6 +129,10 @@ fn first_pods(context: &Context<'_>) -> u32 {
 fn room(context: &Context<'_>, roller: &Workload, other: Track) -> Option<u32> {
     let beside = |pods: u32| context.record.replicas.saturating_sub(pods);
     let (wanted, surge, other) = (roller.replicas(), roller.has_surge(), context.view.workload(other));
+    if surge && roller.observed() && roller.may_roll() {
+        // Somebody made it roll. Smaller, it could lose pods that serve: it is turned round at once, as in a rollout.
+        return None;
+    }
     if !roller.observed() || other.is_some_and(|other| !other.observed()) {
         return Some(wanted);
     }
@@ -143,10 +147,6 @@ fn room(context: &Context<'_>, roller: &Workload, other: Track) -> Option<u32> {
 fn make_room(context: &Context<'_>) -> Option<Plan> {
     let primary = context.view.primary.as_ref()?;
     if context.runs(Track::Primary, &context.record.accepted) {
-        return None;
-    }
-    if primary.observed() && primary.may_roll() && primary.has_surge() {
-        // Somebody made it roll. Smaller, it could lose pods that serve: it is turned round at once, as in a rollout.
         return None;
     }
     let size = room(context, primary, Track::Original)?;

@@ -4,7 +4,7 @@ use super::{Problem, Service};
 use crate::{
     judge::{ServiceIdentity, Track},
     record::{HighWater, Record},
-    replicas::{Sizes, Standing},
+    replicas::{Rolling, Sizes, Standing},
     settings::Settings,
     spec::{Digest, Spec},
     time::{Timestamp, humane},
@@ -76,8 +76,13 @@ impl Context<'_> {
         // One that rolls by itself takes its own surge, now or later.
         let present =
             if workload.may_roll() { counted.max(wanted.saturating_add(self.sizes().surge)) } else { counted };
-        let rolls_without_surge = workload.rolls_without_surge();
-        Some(Standing { track, wanted, present, complete, observed, rolls_without_surge, target })
+        let rolling = match workload.may_roll() {
+            false => Rolling::No,
+            true if workload.has_surge() => Rolling::WithSurge,
+            true => Rolling::WithoutSurge,
+        };
+        let available = workload.status.available;
+        Some(Standing { track, wanted, present, complete, observed, available, rolling, target })
     }
 
     /// The mark that `track` has reached, if it is higher than the one remembered.
