@@ -12,6 +12,7 @@ use crate::{
     deed::Deed,
     deployment::Deployment,
     mind::{Mind, PhaseKind, Standing},
+    sight::Seen,
     world::{Effect, World},
 };
 
@@ -149,13 +150,20 @@ impl<'a> Begun<'a> {
         }
         let others = Track::ALL.into_iter().filter(|track| *track != self.track);
         let others: u8 = others.map(|track| self.serving(self.before, track, versions, mind)).sum();
-        let restoring = u8::from(!mind.setting.surge && self.restores(mind));
+        // A spec is restored at once, by missing a pod, and so whether or not the canary's serve.
+        let restored = !mind.setting.surge && self.restores(mind);
+        let restoring = if restored { 1 + self.not_serving(Track::Canary, mind) } else { 0 };
         if others + new + unseen(self.before) + restoring < least {
             let said =
                 format!("a write at the {} leaves {} pods that serve, of {}", self.track, others + new, others + old);
             return Err(broken("I1", said));
         }
         Ok(())
+    }
+
+    /// Pods that are wanted and do not serve.
+    fn not_serving(&self, track: Track, mind: &Mind) -> u8 {
+        self.wanted(self.before, track).saturating_sub(self.serving(self.before, track, u8::MAX, mind))
     }
 
     /// I2: no write lets there be more than N + surge.
@@ -166,11 +174,9 @@ impl<'a> Begun<'a> {
             PhaseKind::RollingBack => self.before.deployment(Track::Canary).map_or(0, at_most),
             _ => 0,
         };
-        let restores = self.restores(mind);
-        let restoring = u8::from(mind.setting.surge && restores);
+        let restoring = u8::from(mind.setting.surge && self.restores(mind));
         let most = self.standing.replicas + self.surge(mind) + taken_back + restoring;
-        let ended_unseen = if restores { self.ended_unseen(mind) } else { 0 };
-        if new > most && new > old + ended_unseen {
+        if new > most && new > old + self.ended_unseen(mind) {
             return Err(broken(
                 "I2",
                 format!("a write at the {} lets there be {new} pods, at most {most} are allowed", self.track),
@@ -183,7 +189,9 @@ impl<'a> Begun<'a> {
     /// its own rolling update, whatever canary is beside it. So it is in an adoption where it is seen to roll.
     fn restores(&self, mind: &mut Mind) -> bool {
         let spec = |world: &World| world.deployment(Track::Primary).map(|primary| primary.spec);
-        let at_once = self.standing.is_rollout() || self.standing.phase == PhaseKind::Adopting && self.seen_to_roll();
+        let at_once = self.standing.is_rollout()
+            || self.standing.phase == PhaseKind::Adopting
+                && self.before.seen()[Track::Primary as usize].as_ref().is_some_and(seems_to_roll);
         let Some(old) = spec(self.before).filter(|old| at_once && spec(&self.after) != Some(*old)) else {
             return false;
         };
@@ -192,17 +200,13 @@ impl<'a> Begun<'a> {
         !known.any(|spec| mind.copy(spec, Track::Primary) == old)
     }
 
-    /// Pods that a primary has while it is seen to roll, and has no more: one that is turned round may have them again.
+    /// Pods that one has while it is seen to roll, and has no more: one that is turned round may have them again.
     fn ended_unseen(&self, mind: &Mind) -> u8 {
-        let Some(seen) = self.before.seen()[Track::Primary as usize].filter(|_| self.seen_to_roll()) else { return 0 };
+        let spec = |world: &World| world.deployment(self.track).map(|it| it.spec);
+        let seen = self.before.seen()[self.track as usize].filter(seems_to_roll);
+        let Some(seen) = seen.filter(|_| spec(self.before) != spec(&self.after)) else { return 0 };
         let rolling = seen.replicas + mind.specs.get(seen.spec).surge(seen.replicas);
-        let present = self.at_most(self.before, Track::Primary, mind);
-        rolling.max(seen.status.replicas).saturating_sub(present)
-    }
-
-    fn seen_to_roll(&self) -> bool {
-        let primary = self.before.seen()[Track::Primary as usize];
-        primary.is_some_and(|it| it.status.observed >= it.generation && it.status.updated < it.status.replicas)
+        rolling.max(seen.status.replicas).saturating_sub(self.at_most(self.before, self.track, mind))
     }
 
     /// An original that rolls by itself has its own surge, whatever its copies have.
@@ -292,6 +296,11 @@ fn unseen(world: &World) -> u8 {
         counted.saturating_sub(world.deployment(*track).map_or(0, Deployment::available))
     };
     Track::ALL.iter().map(unseen).sum()
+}
+
+/// Whether one says that it has pods of another template than the newest.
+fn seems_to_roll(seen: &Seen) -> bool {
+    seen.status.observed >= seen.generation && seen.status.updated < seen.status.replicas
 }
 
 /// Whether one says that it is complete.
