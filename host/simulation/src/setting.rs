@@ -110,7 +110,8 @@ pub fn settings(quick: bool) -> Vec<Setting> {
 /// What the model leaves out, for people.
 pub const LEFT_OUT: [&str; 10] = [
     "of the lease: how it is taken and renewed; a daemon that is deposed may have one write on its way, which arrives before its \
-     successor makes its first one (nothing is begun that could outlast the lease), and begins nothing more",
+     successor makes its first one (nothing is begun that could outlast the lease), and begins nothing more; one that stands by \
+     changes nothing, and lists everything anew as it takes over",
     "a watch lags for 30 s at the most, then it lists anew",
     "the watch on ReplicaSets never lags: where the real one does, pods of a new version are not seen yet",
     "a watch that is resumed and catches up in several steps while it is planned: from what it showed it jumps to what is so",
