@@ -171,15 +171,14 @@ fn down(replicas: u32, surge: u32, standings: &[Standing]) -> Option<Walk> {
     Some(Walk::Scale { track: giver.track, from: giver.wanted, to })
 }
 
-/// Whether one that rolls can do without the pods that it would give, whichever they are. Alone it gives none to another:
-/// somebody wants fewer.
+/// Whether one that rolls can do without the pods that it would give, whichever they are.
 const fn may_be_lowered(giver: &Standing, to: u32, beside: u32, least: u32) -> bool {
     match giver.rolling {
         Rolling::No => true,
         Rolling::WithoutSurge => to == 0,
         Rolling::WithSurge => {
             let left = giver.available.saturating_sub(giver.wanted - to);
-            beside == 0 || giver.available == left || beside + left >= least
+            giver.available == left || beside + left >= least
         }
     }
 }
@@ -288,9 +287,14 @@ mod tests {
         assert_eq!(next(Rolling::WithSurge, 2, 2), Walk::WaitFor(Track::Primary));
         assert_eq!(next(Rolling::WithSurge, 0, 2), to(2));
         assert_eq!(next(Rolling::WithoutSurge, 3, 2), Walk::WaitFor(Track::Primary));
-        let alone =
-            Standing { complete: false, available: 2, rolling: Rolling::WithSurge, ..standing(Track::Primary, 4, 3) };
-        assert_eq!(walk(3, 1, &[alone]), Walk::Scale { track: Track::Primary, from: 4, to: 3 });
+        let alone = |available| Standing {
+            complete: false,
+            available,
+            rolling: Rolling::WithSurge,
+            ..standing(Track::Primary, 3, 2)
+        };
+        assert_eq!(walk(2, 1, &[alone(3)]), to(2));
+        assert_eq!(walk(2, 1, &[alone(2)]), Walk::WaitFor(Track::Primary));
     }
 
     proptest! {
