@@ -3,6 +3,7 @@
 use crate::{
     judge::Track,
     settings::{Amount, Settings},
+    view::Rolling,
 };
 
 /// The sizes that follow from N and the settings of a service.
@@ -69,17 +70,6 @@ pub fn pods(amount: Amount, replicas: u32) -> u32 {
             (f64::from(replicas) * percent / 100.0 - 1e-9).ceil().clamp(0.0, f64::from(u32::MAX)) as u32
         }
     }
-}
-
-/// Whether a Deployment replaces its pods by itself, or may: which ones stay when it is made smaller is its controller's choice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rolling {
-    /// It does not.
-    No,
-    /// With more pods than wanted meanwhile.
-    WithSurge,
-    /// By missing a pod; [`crate::view::Workload::rolls_without_surge`].
-    WithoutSurge,
 }
 
 /// A Deployment on its way to a size.

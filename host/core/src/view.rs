@@ -43,6 +43,18 @@ pub struct FieldManager {
     pub owns_replicas: bool,
 }
 
+/// Whether a Deployment replaces its pods by itself, or may: which ones stay when it is made smaller is its controller's choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rolling {
+    /// It does not.
+    No,
+    /// With more pods than wanted meanwhile.
+    WithSurge,
+    /// By missing a pod. One whose size is lowered meanwhile, though not to 0, may never go on: its controller takes it for
+    /// scaled for ever (v1.37.1).
+    WithoutSurge,
+}
+
 /// One Deployment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
@@ -110,10 +122,15 @@ impl Workload {
         !self.observed() || self.pods_at_most() > 0
     }
 
-    /// Whether some of its pods are of another template than the newest, or may be.
+    /// Whether some of its pods are of another template than the newest, or may be, and what it does about it.
     #[must_use]
-    pub fn may_roll(&self) -> bool {
-        self.pods_at_most() > 0 && (!self.observed() || self.status.updated < self.status.replicas)
+    pub fn rolling(&self) -> Rolling {
+        let may_roll = self.pods_at_most() > 0 && (!self.observed() || self.status.updated < self.status.replicas);
+        match may_roll {
+            false => Rolling::No,
+            true if self.has_surge() => Rolling::WithSurge,
+            true => Rolling::WithoutSurge,
+        }
     }
 
     /// Whether its strategy lets it have more pods than wanted while it rolls.
@@ -121,13 +138,6 @@ impl Workload {
     pub fn has_surge(&self) -> bool {
         let surge = &self.spec["strategy"]["rollingUpdate"]["maxSurge"];
         surge != 0 && surge != "0%"
-    }
-
-    /// Whether it rolls, or may, by missing a pod. One whose size is lowered meanwhile, though not to 0, may never go on:
-    /// its controller takes it for scaled for ever (v1.37.1).
-    #[must_use]
-    pub fn rolls_without_surge(&self) -> bool {
-        self.may_roll() && !self.has_surge()
     }
 
     /// The one readiness that counts: generation observed, and updated = available = total = wanted.

@@ -10,7 +10,7 @@ use crate::{
     judge::Track,
     replicas::{Standing, Walk, walk},
     spec::Spec,
-    view::{MANAGER, Workload},
+    view::{MANAGER, Rolling, Workload},
     write::{Purpose, Write},
 };
 
@@ -143,7 +143,8 @@ impl Context<'_> {
     /// Scales, or nothing where the size is right or cannot be lowered yet.
     pub fn set_size(&self, track: Track, to: u32) -> Option<Plan> {
         let workload = self.view.workload(track)?;
-        let stays = workload.replicas() == to || to > 0 && to < workload.replicas() && workload.rolls_without_surge();
+        let stays = workload.replicas() == to
+            || to > 0 && to < workload.replicas() && workload.rolling() == Rolling::WithoutSurge;
         (!stays).then(|| Plan::act(scale(track, workload, to), format!("the {track} goes to {to} pods")))
     }
 }

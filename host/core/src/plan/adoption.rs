@@ -13,7 +13,7 @@ use crate::{
     replicas::{Standing, Walk, walk},
     settings::Settings,
     spec::Spec,
-    view::Workload,
+    view::{Rolling, Workload},
     write::{Purpose, Write},
 };
 
@@ -109,7 +109,7 @@ fn newer_spec(context: &Context<'_>, original: &Workload) -> Option<Plan> {
 
 /// Which pods of one that rolls stay when it is made smaller is its controller's choice, and may not be those that serve.
 fn rolls_by_itself(original: &Workload) -> Option<Plan> {
-    let rolls = original.observed() && original.may_roll();
+    let rolls = original.observed() && original.rolling() != Rolling::No;
     rolls.then(|| Plan::wait("the original is in the middle of its own rolling update; adoption goes on after it"))
 }
 
@@ -129,7 +129,7 @@ fn first_pods(context: &Context<'_>) -> u32 {
 fn room(context: &Context<'_>, roller: &Workload, other: Track) -> Option<u32> {
     let beside = |pods: u32| context.record.replicas.saturating_sub(pods);
     let (wanted, surge, other) = (roller.replicas(), roller.has_surge(), context.view.workload(other));
-    if surge && roller.observed() && roller.may_roll() {
+    if roller.observed() && roller.rolling() == Rolling::WithSurge {
         // Somebody made it roll. Smaller, it could lose pods that serve: it is turned round at once, as in a rollout.
         return None;
     }

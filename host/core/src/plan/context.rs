@@ -4,11 +4,11 @@ use super::{Problem, Service};
 use crate::{
     judge::{ServiceIdentity, Track},
     record::{HighWater, Record},
-    replicas::{Rolling, Sizes, Standing},
+    replicas::{Sizes, Standing},
     settings::Settings,
     spec::{Digest, Spec},
     time::{Timestamp, humane},
-    view::{View, Workload},
+    view::{Rolling, View, Workload},
 };
 
 /// What is remembered of a service.
@@ -72,14 +72,11 @@ impl Context<'_> {
     pub fn standing(&self, track: Track, target: u32) -> Option<Standing> {
         let workload = self.view.workload(track)?;
         let (wanted, counted) = (workload.replicas(), workload.pods_at_most());
-        let (complete, observed) = (workload.complete(), workload.observed());
+        let (complete, observed, rolling) = (workload.complete(), workload.observed(), workload.rolling());
         // One that rolls by itself takes its own surge, now or later.
-        let present =
-            if workload.may_roll() { counted.max(wanted.saturating_add(self.sizes().surge)) } else { counted };
-        let rolling = match workload.may_roll() {
-            false => Rolling::No,
-            true if workload.has_surge() => Rolling::WithSurge,
-            true => Rolling::WithoutSurge,
+        let present = match rolling {
+            Rolling::No => counted,
+            Rolling::WithSurge | Rolling::WithoutSurge => counted.max(wanted.saturating_add(self.sizes().surge)),
         };
         let available = workload.status.available;
         Some(Standing { track, wanted, present, complete, observed, available, rolling, target })
