@@ -189,9 +189,8 @@ impl<'a> Begun<'a> {
     /// its own rolling update, whatever canary is beside it. So it is in an adoption where it is seen to roll.
     fn restores(&self, mind: &mut Mind) -> bool {
         let spec = |world: &World| world.deployment(Track::Primary).map(|primary| primary.spec);
-        let at_once = self.standing.is_rollout()
-            || self.standing.phase == PhaseKind::Adopting
-                && self.before.seen()[Track::Primary as usize].as_ref().is_some_and(seems_to_roll);
+        let adopting = self.standing.phase == PhaseKind::Adopting;
+        let at_once = self.standing.is_rollout() || adopting && self.seen_to_roll(Track::Primary).is_some();
         let Some(old) = spec(self.before).filter(|old| at_once && spec(&self.after) != Some(*old)) else {
             return false;
         };
@@ -203,10 +202,16 @@ impl<'a> Begun<'a> {
     /// Pods that one has while it is seen to roll, and has no more: one that is turned round may have them again.
     fn ended_unseen(&self, mind: &Mind) -> u8 {
         let spec = |world: &World| world.deployment(self.track).map(|it| it.spec);
-        let seen = self.before.seen()[self.track as usize].filter(seems_to_roll);
-        let Some(seen) = seen.filter(|_| spec(self.before) != spec(&self.after)) else { return 0 };
+        let turned = spec(self.before) != spec(&self.after);
+        let Some(seen) = self.seen_to_roll(self.track).filter(|_| turned) else { return 0 };
         let rolling = seen.replicas + mind.specs.get(seen.spec).surge(seen.replicas);
         rolling.max(seen.status.replicas).saturating_sub(self.at_most(self.before, self.track, mind))
+    }
+
+    /// What is seen of one, if it says that it has pods of another template than the newest.
+    fn seen_to_roll(&self, track: Track) -> Option<Seen> {
+        let rolls = |it: &Seen| it.status.observed >= it.generation && it.status.updated < it.status.replicas;
+        self.before.seen()[track as usize].filter(rolls)
     }
 
     /// An original that rolls by itself has its own surge, whatever its copies have.
@@ -296,11 +301,6 @@ fn unseen(world: &World) -> u8 {
         counted.saturating_sub(world.deployment(*track).map_or(0, Deployment::available))
     };
     Track::ALL.iter().map(unseen).sum()
-}
-
-/// Whether one says that it has pods of another template than the newest.
-fn seems_to_roll(seen: &Seen) -> bool {
-    seen.status.observed >= seen.generation && seen.status.updated < seen.status.replicas
 }
 
 /// Whether one says that it is complete.
