@@ -102,8 +102,6 @@ fn main() -> ExitCode {
 struct Totals {
     settings: usize,
     violated: usize,
-    /// Whether the way to a violation was kept.
-    kept: bool,
     unfinished: usize,
     worlds: usize,
     transitions: usize,
@@ -111,7 +109,7 @@ struct Totals {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { settings, violated, unfinished, worlds, transitions, .. } = self;
+        let Self { settings, violated, unfinished, worlds, transitions } = self;
         write!(f, "{settings} settings: {violated} with a violation, {unfinished} not to their end; ")?;
         write!(f, "{worlds} worlds, {transitions} transitions")
     }
@@ -128,12 +126,12 @@ fn explored(number: usize, setting: Setting, options: &Options, totals: &Mutex<T
     totals.settings += 1;
     totals.worlds += report.worlds;
     totals.transitions += report.transitions;
+    let mut file = options.trace.as_ref().filter(|_| totals.violated == 0);
+    for found in &report.found {
+        violated(setting, found, &mut mind, file.take());
+    }
     totals.violated += usize::from(!report.found.is_empty());
     totals.unfinished += usize::from(report.found.is_empty() && report.left > 0);
-    for found in &report.found {
-        let file = options.trace.as_ref().filter(|_| !std::mem::replace(&mut totals.kept, true));
-        violated(setting, found, &mut mind, file);
-    }
 }
 
 fn summary(report: &Report) -> String {

@@ -13,6 +13,7 @@ use crate::{
     deployment::Deployment,
     mind::{Mind, PhaseKind, Standing},
     sight::Seen,
+    specs::SpecId,
     world::{Effect, World},
 };
 
@@ -73,6 +74,11 @@ impl<'a> Begun<'a> {
         world.deployment(track).map_or(0, |deployment| deployment.replicas)
     }
 
+    /// The specs of one, before and after.
+    fn specs(&self, track: Track) -> [Option<SpecId>; 2] {
+        [self.before, &self.after].map(|world| world.deployment(track).map(|it| it.spec))
+    }
+
     fn is_lowered(&self) -> bool {
         self.wanted(&self.after, self.track) < self.wanted(self.before, self.track)
     }
@@ -89,8 +95,8 @@ impl<'a> Begun<'a> {
 
     /// I3: the primary takes what was accepted before, passed, or was let through.
     fn is_proven(&self, mind: &Mind) -> Result<(), Violation> {
-        let spec = |world: &World| world.deployment(Track::Primary).map(|primary| primary.spec);
-        let Some(new) = spec(&self.after).filter(|new| spec(self.before) != Some(*new)) else { return Ok(()) };
+        let [old, new] = self.specs(Track::Primary);
+        let Some(new) = new.filter(|new| old != Some(*new)) else { return Ok(()) };
         let image = mind.specs.get(new).image;
         if self.before.past.proven & image.bit() == 0 {
             let said = format!("the primary takes {}, which has not passed and was not let through", image.name());
@@ -188,12 +194,10 @@ impl<'a> Begun<'a> {
     /// Whether a primary gets back its spec from whatever somebody gave it in the middle of a rollout: that is done at once, by
     /// its own rolling update, whatever canary is beside it. So it is in an adoption where it is seen to roll.
     fn restores(&self, mind: &mut Mind) -> bool {
-        let spec = |world: &World| world.deployment(Track::Primary).map(|primary| primary.spec);
         let adopting = self.standing.phase == PhaseKind::Adopting;
         let at_once = self.standing.is_rollout() || adopting && self.seen_to_roll(Track::Primary).is_some();
-        let Some(old) = spec(self.before).filter(|old| at_once && spec(&self.after) != Some(*old)) else {
-            return false;
-        };
+        let [old, new] = self.specs(Track::Primary);
+        let Some(old) = old.filter(|old| at_once && new != Some(*old)) else { return false };
         let promoted = self.standing.candidate.filter(|_| self.standing.phase == PhaseKind::Promoting);
         let mut known = [Some(self.standing.accepted_spec), promoted].into_iter().flatten();
         !known.any(|spec| mind.copy(spec, Track::Primary) == old)
@@ -201,9 +205,8 @@ impl<'a> Begun<'a> {
 
     /// Pods that one has while it is seen to roll, and has no more: one that is turned round may have them again.
     fn ended_unseen(&self, mind: &Mind) -> u8 {
-        let spec = |world: &World| world.deployment(self.track).map(|it| it.spec);
-        let turned = spec(self.before) != spec(&self.after);
-        let Some(seen) = self.seen_to_roll(self.track).filter(|_| turned) else { return 0 };
+        let [old, new] = self.specs(self.track);
+        let Some(seen) = self.seen_to_roll(self.track).filter(|_| old != new) else { return 0 };
         let rolling = seen.replicas + mind.specs.get(seen.spec).surge(seen.replicas);
         rolling.max(seen.status.replicas).saturating_sub(self.at_most(self.before, self.track, mind))
     }
