@@ -17,6 +17,7 @@ mod scenarios {
     mod operators;
     mod policies;
     mod prometheus;
+    mod refusals;
     mod releases;
     mod reloads;
     mod shipped;

@@ -15,11 +15,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A write failed.
-    pub fn failed(&mut self, now: Timestamp) {
+    /// A write failed; says how many have in a row.
+    pub fn failed(&mut self, now: Timestamp) -> u32 {
         let wait = SHORTEST.saturating_mul(1 << self.failures.min(12)).min(LONGEST);
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now.plus(wait));
+        self.failures
     }
 
     /// A write succeeded; or the API server answers after an outage, and what failed meanwhile is worth a try at once.

@@ -8,7 +8,7 @@ use aviary_core::{
     command::Command,
     judge::Track,
     known::{Known, News},
-    plan::RecordState,
+    plan::{Note, Problem, RecordState},
     record::{Phase, Record},
     settings::Settings,
     time::Timestamp,
@@ -23,8 +23,12 @@ use crate::{configuration::InForce, status::Standing, telemetry::Tracked};
 /// How long our own write is waited for in the watch: longer than a watch lives, even one whose connection is dead (50 s), so
 /// that it was opened anew meanwhile. To plan without having seen it could take away pods that nobody else has.
 const PATIENCE: Duration = Duration::from_secs(75);
-/// So often in a row the same write may be planned before somebody is taken to undo it.
+/// So often in a row the same write may be made before somebody is taken to undo it.
 const SAME_WRITES: u32 = 5;
+/// How long a write that somebody undoes is put off. Writes further apart than twice that are not in a row.
+const PUT_OFF: Duration = Duration::from_secs(30);
+/// What fails so often in a row is told as a problem; before, somebody else was quicker, or it passes.
+const TOLD_FAILURES: u32 = 3;
 
 /// An operator's word that waits to be carried out, and where the outcome goes.
 pub struct Waiting {
@@ -32,14 +36,22 @@ pub struct Waiting {
     pub answer: oneshot::Sender<Result<Value, String>>,
 }
 
+/// A record that is being stored, what is said once it is, and who asked for it.
+pub struct Saving {
+    pub record: Record,
+    pub notes: Vec<Note>,
+    pub asked_by: Option<Waiting>,
+}
+
 /// A write of which nobody knows whether it was made. Until it was read back nothing is planned: what the watches show may
 /// be older than it.
-#[derive(Clone)]
 pub enum Unsure {
     /// One to a Deployment, with its uid if it was there.
     Deployment(Track, Option<String>),
     /// One to the record.
-    Record,
+    Saving(Box<Saving>),
+    /// Its deletion.
+    Deletion,
 }
 
 impl Unsure {
@@ -50,7 +62,7 @@ impl Unsure {
             Write::Patch { track, uid, .. } | Write::Delete { track, uid } => {
                 Self::Deployment(*track, Some(uid.clone()))
             }
-            Write::DeleteRecord => Self::Record,
+            Write::DeleteRecord => Self::Deletion,
         }
     }
 }
@@ -81,9 +93,10 @@ pub struct Cared {
     pub wake: Option<Timestamp>,
     pub standing: Standing,
     pub backoff: Backoff,
-    last_write: Option<(Write, u32)>,
-    /// Why the last write failed, until one succeeds.
-    pub trouble: Option<String>,
+    /// What was written last, how often in a row, and when.
+    made: Option<(Write, u32, Timestamp)>,
+    /// Why nothing can be written, until something is or need not be.
+    trouble: Option<Problem>,
     /// Its part in the daemon's numbers.
     pub tracked: Tracked,
 }
@@ -107,7 +120,7 @@ impl Cared {
             wake: None,
             standing: Standing { reason: "not seen yet".to_owned(), problems: Vec::new() },
             backoff: Backoff::default(),
-            last_write: None,
+            made: None,
             trouble: None,
             tracked,
         }
@@ -157,11 +170,21 @@ impl Cared {
 
     /// How it stands from now on.
     pub fn stand(&mut self, standing: Standing) {
-        self.tracked.stands(present(&self.state), !standing.problems.is_empty());
         self.standing = standing;
+        self.show();
     }
 
-    /// Remembers a record that was just stored, at an operator's word or not.
+    /// What is wrong with it: what keeps it from being written first.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.trouble.iter().chain(&self.standing.problems).cloned().collect()
+    }
+
+    fn show(&mut self) {
+        let troubled = self.trouble.is_some() || !self.standing.problems.is_empty();
+        self.tracked.stands(present(&self.state), troubled);
+    }
+
+    /// Remembers a record that was stored, at an operator's word or not.
     pub fn stored(&mut self, record: Record, version: String, by_operator: bool, now: Timestamp) {
         self.tracked.stored(present(&self.state), &record, by_operator, now);
         self.state = RecordState::Present(Box::new(record));
@@ -185,21 +208,31 @@ impl Cared {
         }
     }
 
-    pub fn succeeded(&mut self) {
+    fn succeeded(&mut self) {
         self.backoff.reset();
+        self.is_untroubled();
+    }
+
+    /// Nothing failed, or what did need not be tried again.
+    pub fn is_untroubled(&mut self) {
         self.trouble = None;
     }
 
     /// A write was made.
     pub fn wrote(&mut self, write: &Write, now: Timestamp) {
+        let before = self.made.take_if(|(made, _, at)| alike(made, write) && now < at.plus(PUT_OFF * 2));
+        self.made = Some((write.clone(), before.map_or(0, |(_, times, _)| times) + 1, now));
         self.tracked.wrote(present(&self.state), write, now);
         self.succeeded();
     }
 
     /// Waits longer after each failure in a row.
-    pub fn failed(&mut self, why: String, now: Timestamp) {
-        self.backoff.failed(now);
-        self.trouble = Some(why);
+    pub fn failed(&mut self, fault: String, now: Timestamp) {
+        if self.backoff.failed(now) >= TOLD_FAILURES {
+            let remedy = "it is tried again by itself, after 30 s at the longest";
+            self.trouble = Some(Problem { fault, remedy: remedy.to_owned() });
+            self.show();
+        }
     }
 
     /// When planning may go on, if that is not now: after failures, and until the watch shows our own write.
@@ -216,15 +249,21 @@ impl Cared {
         Some(until)
     }
 
-    /// Counts how often in a row the same write is planned; somebody undoes what is written too often.
-    pub fn count(&mut self, write: &Write, now: Timestamp) -> bool {
-        let same = self.last_write.as_ref().filter(|(last, _)| alike(last, write)).map_or(0, |(_, count)| *count);
-        self.last_write = Some((write.clone(), same + 1));
-        if same < SAME_WRITES {
-            return true;
+    /// Until when a write is put off that was made again and again: somebody undoes it, and would do so faster yet.
+    pub fn put_off(&mut self, write: &Write, now: Timestamp) -> Option<Timestamp> {
+        let (made, times, at) = self.made.as_ref()?;
+        let until = at.plus(PUT_OFF);
+        if *times < SAME_WRITES || now >= until || !alike(made, write) {
+            return None;
         }
-        self.failed("the same write is needed again and again: somebody else undoes it".to_owned(), now);
-        false
+        self.trouble = Some(Problem {
+            fault: format!("the same was written {times} times in a row, so somebody else undoes it"),
+            remedy: "find out who by `kubectl get deployment --output yaml --show-managed-fields`, and have them leave it; it \
+                     is written again every 30 s"
+                .to_owned(),
+        });
+        self.show();
+        Some(until)
     }
 }
 
@@ -246,5 +285,82 @@ fn alike(one: &Write, other: &Write) -> bool {
             Write::Patch { track: b, uid: d, operations: f, .. },
         ) => a == b && c == d && operations(e) == operations(f),
         (one, other) => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{clock::Clock, configuration::Configuration, telemetry::Telemetry};
+
+    const START: Timestamp = Timestamp(1_000_000);
+
+    fn cared() -> Cared {
+        let configuration =
+            Configuration::parse("services: [{ name: foo, namespace: shop }]", Path::new("/etc/aviary.yaml"));
+        let configuration = configuration.unwrap_or_else(|faults| panic!("{faults}"));
+        let entry = configuration.service("shop", "foo", &Default::default()).unwrap();
+        let tracked = Telemetry::new(START, Clock::Wall).track(&ServiceKey::new("shop", "foo"), &entry.settings);
+        Cared::new(entry.settings.clone(), entry.in_force.clone(), tracked)
+    }
+
+    fn scaling(generation: u64, replicas: u32) -> Write {
+        let operations = vec![
+            json!({"op": "test", "path": "/metadata/generation", "value": generation}),
+            json!({"op": "replace", "path": "/spec/replicas", "value": replicas}),
+        ];
+        Write::Patch {
+            track: Track::Primary,
+            uid: "uid".to_owned(),
+            purpose: aviary_core::write::Purpose::Scale,
+            operations,
+        }
+    }
+
+    #[test]
+    fn what_somebody_undoes_is_put_off_and_never_given_up() {
+        let (mut cared, now) = (cared(), START);
+        for generation in 0..u64::from(SAME_WRITES) {
+            assert_eq!(cared.put_off(&scaling(generation, 5), now), None);
+            cared.wrote(&scaling(generation, 5), now);
+        }
+        let mut at = now;
+        for generation in 5..10 {
+            assert_eq!(cared.put_off(&scaling(generation, 5), at), Some(at.plus(PUT_OFF)));
+            assert!(cared.problems()[0].fault.contains("somebody else undoes it"), "{:?}", cared.problems());
+            assert_eq!(cared.put_off(&scaling(generation, 4), at), None, "something else is not the same");
+            at = at.plus(PUT_OFF);
+            assert_eq!(cared.put_off(&scaling(generation, 5), at), None);
+            cared.wrote(&scaling(generation, 5), at);
+            assert_eq!(cared.problems(), []);
+        }
+        // Months later the same is nothing that is fought about.
+        let later = at.plus(PUT_OFF * 2);
+        cared.wrote(&scaling(99, 5), later);
+        assert_eq!(cared.put_off(&scaling(100, 5), later), None);
+    }
+
+    #[test]
+    fn what_is_refused_again_and_again_is_a_problem_until_it_is_done_or_not_needed() {
+        let mut cared = cared();
+        let refuse = |cared: &mut Cared, times: u32| {
+            for _ in 0..times {
+                assert_eq!(cared.put_off(&scaling(1, 5), START), None, "what was never made is nobody's to undo");
+                cared.failed("not allowed".to_owned(), START);
+            }
+            cared.problems().len()
+        };
+        assert_eq!(refuse(&mut cared, TOLD_FAILURES - 1), 0);
+        assert_eq!(refuse(&mut cared, 1), 1);
+        assert_eq!(cared.problems()[0].fault, "not allowed");
+        cared.wrote(&scaling(1, 5), START);
+        assert_eq!(cared.problems(), []);
+        assert_eq!(refuse(&mut cared, 99), 1);
+        cared.is_untroubled();
+        assert_eq!(cared.problems(), []);
     }
 }

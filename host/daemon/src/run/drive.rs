@@ -1,6 +1,6 @@
 //! What happens next for one service: the core's plan, carried out one effect at a time.
 
-use aviary_cluster::{ServiceKey, WriteError, Written};
+use aviary_cluster::{RecordObject, ServiceKey, WriteError, Written};
 use aviary_core::{
     answer::answered,
     command::{Command, commanded, may_readopt},
@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use super::{
     Daemon,
-    cared::{Cared, Unsure, Waiting},
+    cared::{Cared, Saving, Unsure, Waiting},
     effects::{Done, Found},
 };
 use crate::{
@@ -66,9 +66,8 @@ impl Daemon {
         {
             self.leasing.tenure.meet(theirs.epoch);
         }
-        if let (None, Some(unsure)) = (cared.wake, &cared.unsure) {
-            let unsure = unsure.clone();
-            return self.read_back(key, unsure);
+        if cared.wake.is_none() && cared.unsure.is_some() {
+            return self.read_back(key);
         }
         if cared.wake.is_some() || self.answered(key, &lease) || self.commanded(key, &lease) {
             return;
@@ -79,6 +78,9 @@ impl Daemon {
         let service = Service { namespace, name, view: &view, record: &cared.state, may_adopt, lease: &lease };
         let plan = plan(&service, &cared.settings, now);
         cared.wake = plan.wake_at;
+        if plan.record.is_none() && plan.act.is_none() {
+            cared.is_untroubled();
+        }
         stand(key, cared, &plan);
         self.carry_out(key, &view, plan);
     }
@@ -88,10 +90,9 @@ impl Daemon {
         if let Some(record) = plan.record {
             self.save(key, *record, plan.notes, None);
         } else if let Some(write) = plan.act {
-            if cared.count(&write, self.clock.now()) {
-                self.act(key, write, plan.reason);
-            } else {
-                cared.wake = cared.held_until(key, &self.index, self.clock.now());
+            match cared.put_off(&write, self.clock.now()) {
+                Some(until) => cared.wake = Some(cared.wake.map_or(until, |wake| wake.min(until))),
+                None => self.act(key, write, plan.reason),
             }
         } else if let Some(question) = plan.question
             && cared.asking.as_ref() != Some(&question.identity())
@@ -165,7 +166,7 @@ impl Daemon {
 
     pub(super) fn done(&mut self, done: Done) {
         match done {
-            Done::Saved { key, record, notes, asked_by, result } => self.saved(&key, record, &notes, asked_by, result),
+            Done::Saved { key, saving, result } => self.saved(&key, *saving, result),
             Done::Acted { key, write, reason, result } => {
                 debug!(service = %key, ?write, reason, ok = result.is_ok(), "write");
                 self.acted(&key, &write, result);
@@ -184,35 +185,33 @@ impl Daemon {
         }
     }
 
-    fn saved(
-        &mut self,
-        key: &ServiceKey,
-        record: Record,
-        notes: &[Note],
-        asked_by: Option<Waiting>,
-        result: Result<String, WriteError>,
-    ) {
+    fn saved(&mut self, key: &ServiceKey, saving: Saving, result: Result<String, WriteError>) {
         let Some(cared) = self.services.get_mut(key) else { return };
         (cared.busy, cared.begins) = (false, false);
         match result {
-            Ok(version) => {
-                cared.stored(record, version, asked_by.is_some(), self.clock.now());
-                self.say(key, notes);
-                if let Some(waiting) = asked_by {
-                    let said = notes.first().map(|note| note.text.clone()).unwrap_or_default();
-                    let _ = waiting.answer.send(Ok(json!({"service": key.to_string(), "said": said})));
-                }
-            }
+            Ok(version) => self.is_stored(key, saving, version),
             Err(error) => {
-                cared.unsure = matches!(error, WriteError::Unknown(_)).then_some(Unsure::Record);
+                warn!(service = %key, %error, "a record was not stored");
                 cared.failed(format!("its record was not stored: {error}"), self.clock.now());
-                if let Some(waiting) = asked_by {
+                if matches!(error, WriteError::Unknown(_)) {
+                    cared.unsure = Some(Unsure::Saving(Box::new(saving)));
+                } else if let Some(waiting) = saving.asked_by {
                     let _ = waiting.answer.send(Err(format!("{key}: not done, its record was not stored: {error}")));
                 }
-                warn!(service = %key, %error, "a record was not stored");
             }
         }
         self.drive(key);
+    }
+
+    fn is_stored(&mut self, key: &ServiceKey, saving: Saving, version: String) {
+        let Saving { record, notes, asked_by } = saving;
+        let Some(cared) = self.services.get_mut(key) else { return };
+        cared.stored(record, version, asked_by.is_some(), self.clock.now());
+        self.say(key, &notes);
+        if let Some(waiting) = asked_by {
+            let said = notes.first().map(|note| note.text.clone()).unwrap_or_default();
+            let _ = waiting.answer.send(Ok(json!({"service": key.to_string(), "said": said})));
+        }
     }
 
     fn acted(&mut self, key: &ServiceKey, write: &Write, result: Result<Option<Written>, WriteError>) {
@@ -243,16 +242,12 @@ impl Daemon {
         let Some(cared) = self.services.get_mut(key) else { return };
         cared.busy = false;
         match result {
-            Ok(found) => {
-                (cared.unsure, cared.trouble) = (None, None);
-                match found {
-                    Found::Record(stored) => cared.read_back(stored.as_ref()),
-                    Found::Deployment(written) => {
-                        if let Some(written) = written {
-                            cared.expecting = Some((written.expectation, now));
-                            written.deployment.map(|deployment| self.index.written(*deployment));
-                        }
-                    }
+            Ok(Found::Record(stored)) => self.found_record(key, stored.as_ref()),
+            Ok(Found::Deployment(written)) => {
+                cared.unsure = None;
+                if let Some(written) = written {
+                    cared.expecting = Some((written.expectation, now));
+                    written.deployment.map(|deployment| self.index.written(*deployment));
                 }
             }
             Err(error) => {
@@ -261,6 +256,25 @@ impl Daemon {
             }
         }
         self.drive(key);
+    }
+
+    /// A record whose answer was lost is as good as any if it is there; what came of it is told now.
+    fn found_record(&mut self, key: &ServiceKey, stored: Option<&RecordObject>) {
+        let Some(cared) = self.services.get_mut(key) else { return };
+        match (cared.unsure.take(), stored) {
+            (Some(Unsure::Saving(saving)), Some(stored)) if saving.record.text() == stored.text => {
+                self.is_stored(key, *saving, stored.resource_version.clone());
+            }
+            (unsure, stored) => {
+                cared.read_back(stored);
+                if let Some(Unsure::Saving(saving)) = unsure
+                    && let Some(waiting) = saving.asked_by
+                {
+                    let _ =
+                        waiting.answer.send(Err(format!("{key}: not done, its record was not stored; say it again")));
+                }
+            }
+        }
     }
 
     fn readopted(&mut self, key: &ServiceKey, asked_by: Waiting, result: Result<(), WriteError>) {
@@ -272,7 +286,7 @@ impl Daemon {
                 Ok(json!({"service": key.to_string(), "said": "it is adopted again"}))
             }
             Err(error) => {
-                cared.unsure = matches!(error, WriteError::Unknown(_)).then_some(Unsure::Record);
+                cared.unsure = matches!(error, WriteError::Unknown(_)).then_some(Unsure::Deletion);
                 Err(format!("{key}: {error}"))
             }
         };

@@ -13,19 +13,13 @@ use aviary_core::{
 
 use super::{
     Daemon,
-    cared::{Unsure, Waiting},
+    cared::{Saving, Unsure, Waiting},
 };
 
 /// An effect that came to its end.
 pub enum Done {
     /// A record was stored, or not.
-    Saved {
-        key: ServiceKey,
-        record: Record,
-        notes: Vec<Note>,
-        asked_by: Option<Waiting>,
-        result: Result<String, WriteError>,
-    },
+    Saved { key: ServiceKey, saving: Box<Saving>, result: Result<String, WriteError> },
     /// A write was made, or not.
     Acted { key: ServiceKey, write: Write, reason: String, result: Result<Option<Written>, WriteError> },
     /// A write whose answer was lost was read back, or not.
@@ -50,13 +44,14 @@ impl Daemon {
         cared.busy = true;
         cared.begins = record.phase == aviary_core::record::Phase::Adopting;
         self.places.set(key, cared.is_adopting());
+        let saving = Box::new(Saving { record, notes, asked_by });
         let (client, version, key, effects) =
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
         let (turn, tenure) = (self.writing.clone(), self.leasing.tenure.clone());
         tokio::spawn(async move {
             let _turn = turn.acquire().await;
-            let result = tenure.within(save_record(&client, &key, record.text(), version.as_deref())).await;
-            let _ = effects.send(Box::new(Done::Saved { key, record, notes, asked_by, result })).await;
+            let result = tenure.within(save_record(&client, &key, saving.record.text(), version.as_deref())).await;
+            let _ = effects.send(Box::new(Done::Saved { key, saving, result })).await;
         });
     }
 
@@ -74,16 +69,18 @@ impl Daemon {
     }
 
     /// Looks at what a write whose answer was lost may have changed.
-    pub(super) fn read_back(&mut self, key: &ServiceKey, unsure: Unsure) {
+    pub(super) fn read_back(&mut self, key: &ServiceKey) {
         let Some(cared) = self.services.get_mut(key) else { return };
         cared.busy = true;
+        let deployment = match &cared.unsure {
+            Some(Unsure::Deployment(track, uid)) => Some((*track, uid.clone())),
+            _ => None,
+        };
         let (client, key, effects) = (self.client.clone(), key.clone(), self.effects.clone());
         tokio::spawn(async move {
-            let result = match unsure {
-                Unsure::Deployment(track, uid) => {
-                    read_back(&client, &key, track, uid.as_deref()).await.map(Found::Deployment)
-                }
-                Unsure::Record => read_record(&client, &key).await.map(Found::Record),
+            let result = match deployment {
+                Some((track, uid)) => read_back(&client, &key, track, uid.as_deref()).await.map(Found::Deployment),
+                None => read_record(&client, &key).await.map(Found::Record),
             };
             let _ = effects.send(Box::new(Done::ReadBack { key, result })).await;
         });

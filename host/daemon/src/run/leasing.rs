@@ -176,6 +176,7 @@ impl Daemon {
             cared.wake = None;
             cared.standing = Standing { reason, problems: Vec::new() };
             if acts_elsewhere {
+                cared.is_untroubled();
                 cared.tracked.stands_elsewhere();
             }
         }

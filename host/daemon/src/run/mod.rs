@@ -39,7 +39,7 @@ use crate::{
     control::{protocol::Word, server::Asked},
     health::Readiness,
     judging::Judges,
-    status,
+    status::{self, Standing},
 };
 
 pub use configured::{Configured, Fixed};
@@ -237,7 +237,8 @@ impl Daemon {
 
     fn status_of(&self, key: &ServiceKey, cared: &Cared) -> Value {
         let view = self.index.view(key).unwrap_or_default();
-        status::service(key, &view, cared.record(), &cared.settings, &cared.standing, &self.judges.policies)
+        let standing = Standing { problems: cared.problems(), ..cared.standing.clone() };
+        status::service(key, &view, cared.record(), &cared.settings, &standing, &self.judges.policies)
     }
 
     /// The service that a person means by `name` or `namespace/name`.
