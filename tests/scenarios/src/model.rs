@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -12,6 +13,10 @@ use aviary_core::time::Timestamp;
 use aviary_simulation::cluster::{Cluster, End, Fate, NewPod, Pod, State};
 use aviary_simulation::face::{self, Clock, Face, wall};
 use aviary_simulation::prometheus::{self, Selector, Series};
+use axum::extract::Request;
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
 use clap::Parser as _;
 use local_cluster::{Output, control_plane, kubectl};
 use node_agent::arguments::Arguments;
@@ -78,10 +83,24 @@ async fn live(addresses: &mpsc::Sender<[SocketAddr; 2]>) {
         let mut images = images.lock().unwrap();
         pods.iter().flat_map(|pod| series(&mut images, pod)).filter(|series| selector.fits(&series.labels)).collect()
     });
-    let api_server = face::serve(face.router()).await.unwrap();
+    let api_server = face::serve(face.router().layer(middleware::from_fn(lose_answers))).await.unwrap();
     let prometheus = face::serve(prometheus::router(clock, source)).await.unwrap();
     addresses.send([api_server, prometheus]).unwrap();
     face.live().await;
+}
+
+/// Aviary's writes are made, but of every third one it never hears the outcome.
+async fn lose_answers(request: Request, next: Next) -> Response {
+    static WRITES: AtomicU32 = AtomicU32::new(0);
+    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let is_ours = agent.is_some_and(|agent| agent.starts_with("aviary/"));
+    let is_question = request.method() == Method::GET || request.uri().path().ends_with("selfsubjectaccessreviews");
+    let counts = is_ours && !is_question;
+    let answer = next.run(request).await;
+    match counts && answer.status().is_success() && WRITES.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
+        true => (StatusCode::INTERNAL_SERVER_ERROR, "the answer is lost").into_response(),
+        false => answer,
+    }
 }
 
 /// The command line of a worker; nothing for an image that runs none.
