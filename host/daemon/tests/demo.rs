@@ -5,6 +5,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Lines, Read as _},
+    os::unix::net::UnixStream,
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -31,8 +32,18 @@ struct Demo {
 
 impl Demo {
     fn start(arguments: &[&str]) -> Self {
+        Self::started_by(Command::new(AVIARY), arguments)
+    }
+
+    /// With so many file descriptors at most.
+    fn with_descriptors(limit: usize, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), AVIARY]);
+        Self::started_by(shell, arguments)
+    }
+
+    fn started_by(mut command: Command, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new(AVIARY);
         command.arg("demo").args(arguments).current_dir("/").stdin(Stdio::null());
         // What others use for their clusters is none of its business.
         command.env("KUBECONFIG", "/nowhere/kubeconfig").env("HTTPS_PROXY", "http://127.0.0.1:9");
@@ -97,6 +108,16 @@ fn wait_for_processes(demo: &Demo, count: usize) {
         assert!(Instant::now() < deadline, "{:?}", processes(demo.folder.path()));
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// How many file descriptors the daemon has that listens on a socket.
+fn descriptors_of_daemon(socket: &Path) -> usize {
+    let is_daemon = |folder: &Path| {
+        let line = fs::read_to_string(folder.join("cmdline")).unwrap_or_default();
+        line.contains("\0run\0") && line.contains(socket.to_str().unwrap())
+    };
+    let mut all = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    all.find(|folder| is_daemon(folder)).map_or(0, |folder| fs::read_dir(folder.join("fd")).unwrap().count())
 }
 
 fn status(socket: &Path) -> Value {
@@ -182,4 +203,21 @@ fn what_it_cannot_do_it_says_and_nothing_is_left() {
         assert_eq!(status, Some(code), "{faults}");
         assert!(faults.contains(words), "{arguments:?}: {faults}");
     }
+}
+
+#[test]
+fn a_socket_that_can_take_no_connection_takes_the_next_ones_when_it_can() {
+    const DESCRIPTORS: usize = 100;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let socket = elsewhere.path().join("aviary.sock");
+    let mut demo = Demo::with_descriptors(DESCRIPTORS, &["--socket", socket.to_str().unwrap()]);
+    demo.until("adopted");
+    let idle: Vec<UnixStream> = (0..2 * DESCRIPTORS).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    let deadline = Instant::now() + LIMIT;
+    while descriptors_of_daemon(&socket) < DESCRIPTORS {
+        assert!(Instant::now() < deadline, "its descriptors do not run out");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(idle);
+    assert_eq!(status(&socket)["daemon"]["ready"], true);
 }

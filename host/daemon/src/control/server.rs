@@ -12,13 +12,17 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::protocol::{LONGEST_REQUEST, Request, Response, parse};
 
 /// How long a connection may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How long what is asked may wait to be done: the command line waits a little longer.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long no connection is taken after one could not be.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A request, and where its answer goes.
 #[derive(Debug)]
@@ -58,9 +62,18 @@ impl Socket {
         Ok(Self { path: path.to_owned(), listener })
     }
 
-    /// Serves requests until the receiver of `sender` is gone.
+    /// Serves requests until it is dropped.
     pub async fn serve(self, sender: mpsc::Sender<Asked>) {
-        while let Ok((stream, _)) = self.listener.accept().await {
+        loop {
+            let stream = match self.listener.accept().await {
+                Ok((stream, _)) => stream,
+                // There may be no more file descriptors; some become free.
+                Err(error) => {
+                    tracing::warn!(%error, socket = %self.path.display(), "the control socket takes no connection now");
+                    sleep(PAUSE).await;
+                    continue;
+                }
+            };
             let sender = sender.clone();
             tokio::spawn(async move {
                 if let Err(error) = converse(stream, sender).await {
@@ -104,7 +117,7 @@ async fn converse(stream: UnixStream, sender: mpsc::Sender<Asked>) -> Result<()>
         let outcome =
             if whole { respond(&line, &sender).await } else { Err("the request is longer than 64 KiB".to_owned()) };
         let text = serde_json::to_string(&Response::of(outcome))?;
-        write.write_all(format!("{text}\n").as_bytes()).await?;
+        timeout(SILENCE, write.write_all(format!("{text}\n").as_bytes())).await??;
         if !whole {
             return Ok(());
         }
@@ -116,7 +129,14 @@ async fn respond(line: &str, sender: &mpsc::Sender<Asked>) -> Result<Value, Stri
     let (answer, answered) = oneshot::channel();
     let stopping = || "the daemon is stopping; ask again when it runs".to_owned();
     sender.send(Asked { request, answer }).await.map_err(|_| stopping())?;
-    answered.await.map_err(|_| stopping())?
+    match timeout(PATIENCE, answered).await {
+        Ok(answer) => answer.map_err(|_| stopping())?,
+        Err(_) => Err(format!(
+            "nothing came of it within {} s; unless its record is being stored right now it is not done any more: \
+             `aviary status` says what the service waits for",
+            PATIENCE.as_secs()
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -165,5 +185,13 @@ mod tests {
         let mut line = String::new();
         BufReader::new(raw).read_line(&mut line).await.unwrap();
         assert!(line.starts_with(r#"{"version":1,"error":"no request: "#), "{line}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_told_that_nothing_came_of_it_waits_no_more() {
+        let (sender, mut receiver) = mpsc::channel::<Asked>(1);
+        let error = respond(r#"{"version":1,"command":"bypass","service":"foo"}"#, &sender).await.unwrap_err();
+        assert!(error.starts_with("nothing came of it within 15 s"), "{error}");
+        assert!(receiver.recv().await.unwrap().answer.is_closed());
     }
 }

@@ -208,6 +208,12 @@ impl Cared {
         }
     }
 
+    /// The next word of an operator who still waits for it: what somebody was told is not done is not done later.
+    pub fn next_command(&mut self) -> Option<Waiting> {
+        self.commands.retain(|waiting| !waiting.answer.is_closed());
+        self.commands.pop_front()
+    }
+
     fn succeeded(&mut self) {
         self.backoff.reset();
         self.is_untroubled();
@@ -362,5 +368,19 @@ mod tests {
         assert_eq!(refuse(&mut cared, 99), 1);
         cared.is_untroubled();
         assert_eq!(cared.problems(), []);
+    }
+
+    #[test]
+    fn a_word_for_which_nobody_waits_is_not_carried_out() {
+        let mut cared = cared();
+        let receivers = [Command::Bypass, Command::Cancel, Command::Pause].map(|command| {
+            let (answer, receiver) = oneshot::channel();
+            cared.commands.push_back(Waiting { command, answer });
+            (command, receiver)
+        });
+        let waits = |(command, receiver)| (command == Command::Cancel).then_some(receiver);
+        let _waiting: Vec<_> = receivers.into_iter().filter_map(waits).collect();
+        assert_eq!(cared.next_command().map(|waiting| waiting.command), Some(Command::Cancel));
+        assert!(cared.next_command().is_none());
     }
 }

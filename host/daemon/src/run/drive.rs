@@ -121,7 +121,7 @@ impl Daemon {
 
     /// Carries out an operator's word; whether that changed anything.
     fn commanded(&mut self, key: &ServiceKey, lease: &Lease) -> bool {
-        while let Some(waiting) = self.services.get_mut(key).and_then(|cared| cared.commands.pop_front()) {
+        while let Some(waiting) = self.services.get_mut(key).and_then(Cared::next_command) {
             match self.obeyed(key, waiting.command, lease) {
                 Ok(Obeyed::Changed(record, note)) => self.save(key, *record, vec![note], Some(waiting)),
                 Ok(Obeyed::Anew) => self.readopt(key, waiting),

@@ -119,8 +119,7 @@ impl Daemon {
 
     fn changed_hands(&mut self, epoch: Option<u64>, holder: Option<String>, inputs: &mut Inputs) {
         let lease = self.leasing.tenure.name().to_owned();
-        let before = std::mem::replace(&mut self.leasing.epoch, epoch);
-        self.leasing.holder = holder;
+        (self.leasing.epoch, self.leasing.holder) = (epoch, holder);
         self.judges.telemetry.own.holds_lease(epoch.is_some());
         match (epoch, &self.leasing.holder) {
             (Some(epoch), _) => info!(%lease, epoch, "this daemon holds the lease and acts"),
@@ -129,7 +128,7 @@ impl Daemon {
         }
         if epoch.is_some() {
             inputs.cluster = self.watch_anew();
-        } else if before.is_some() {
+        } else {
             self.stand_down();
         }
         self.drive_all();
