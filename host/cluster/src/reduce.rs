@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use aviary_core::{
     judge::Restart,
     time::Timestamp,
-    view::{FieldManager, OWNER_ANNOTATION, Workload, WorkloadStatus},
+    view::{FieldManager, Workload, WorkloadStatus},
 };
 use k8s_openapi::{
     api::{
@@ -48,7 +48,7 @@ const CONFIGURATION_WAITING: [&str; 3] = ["CreateContainerConfigError", "CreateC
 
 /// An object without a field that every object of its kind has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind}: an object ({name}) without {field} was left out; the API server always sets it")]
+#[error("{kind}: an object ({name}) without {field} was left out")]
 pub struct ReduceError {
     kind: Kind,
     name: String,
@@ -138,12 +138,12 @@ pub fn autoscaler(object: &HorizontalPodAutoscaler) -> Result<AutoscalerObject, 
 /// A record.
 ///
 /// # Errors
-/// [`ReduceError`] without namespace, name or uid, or with neither the annotation nor a name that tells its service.
+/// [`ReduceError`] without namespace, name or uid, or with a name that is none of a record: somebody's copy of one.
 pub fn record(object: &ConfigMap) -> Result<RecordObject, ReduceError> {
     let metadata = &object.metadata;
     let Identity { namespace, .. } = identity(Kind::Record, metadata)?;
     let name = name(Kind::Record, metadata);
-    let name = name.ok_or_else(|| missing(Kind::Record, metadata, "the annotation aviary.dev/original"))?;
+    let name = name.ok_or_else(|| missing(Kind::Record, metadata, "a name that ends with .aviary"))?;
     let text = object.data.as_ref().and_then(|data| data.get(RECORD_KEY)).cloned().unwrap_or_default();
     Ok(RecordObject { namespace, name, resource_version: metadata.resource_version.clone().unwrap_or_default(), text })
 }
@@ -151,12 +151,9 @@ pub fn record(object: &ConfigMap) -> Result<RecordObject, ReduceError> {
 /// The name under which the index keeps an object: its own; that of its service for a record.
 #[must_use]
 pub fn name(kind: Kind, metadata: &ObjectMeta) -> Option<String> {
-    let own = metadata.name.as_ref();
-    if kind != Kind::Record {
-        return own.cloned();
-    }
-    let owner = metadata.annotations.as_ref().and_then(|annotations| annotations.get(OWNER_ANNOTATION));
-    owner.cloned().or_else(|| own?.strip_suffix(RECORD_SUFFIX).map(str::to_owned))
+    let own = metadata.name.as_deref()?;
+    let name = if kind == Kind::Record { own.strip_suffix(RECORD_SUFFIX)? } else { own };
+    Some(name.to_owned())
 }
 
 struct Identity {

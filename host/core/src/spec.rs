@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -43,6 +43,10 @@ impl fmt::Display for Digest {
     }
 }
 
+/// Into these a copy's own labels go.
+const COPIED_OBJECTS: [&str; 6] =
+    ["", "/selector", "/selector/matchLabels", "/template", "/template/metadata", "/template/metadata/labels"];
+
 /// A Deployment's spec as the API server has it, less `replicas` and `paused`. There are thousands of them, and few are
 /// looked into: kept as canonical text, a tenth of what it takes in memory as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +60,18 @@ impl Serialize for Spec {
 
 impl<'de> Deserialize<'de> for Spec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(|value| Self(canonical_text(&value).into()))
+        let spec = Value::deserialize(deserializer)?;
+        if let Some(field) = COPIED_OBJECTS.into_iter().find(|field| !is_object(&spec, field)) {
+            return Err(D::Error::custom(format!("the spec of a Deployment in which spec{field} is no object")));
+        }
+        Ok(Self(canonical_text(&spec).into()))
+    }
+}
+
+fn is_object(spec: &Value, field: &str) -> bool {
+    match spec.pointer(field) {
+        None | Some(Value::Null) => !field.is_empty(),
+        Some(value) => value.is_object(),
     }
 }
 
@@ -204,6 +219,16 @@ mod tests {
         })
     }
 
+    /// Anything where an object should be, on the way to the labels of selector and pods.
+    fn stored_spec() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(json!(null)), Just(json!(3)), Just(json!("x")), Just(json!([]))];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            let field = prop::sample::select(vec!["selector", "matchLabels", "template", "metadata", "labels"]);
+            prop::collection::vec((field, inner), 0..4)
+                .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        })
+    }
+
     #[test]
     fn replicas_and_pause_are_no_version() {
         let mut other = spec();
@@ -241,7 +266,28 @@ mod tests {
         assert_eq!(copy["template"]["metadata"]["labels"]["aviary.dev/track"], "primary");
     }
 
+    #[test]
+    fn a_stored_spec_of_which_no_copy_can_be_made_is_refused() {
+        for (stored, field) in [
+            (json!("x"), "spec"),
+            (json!(null), "spec"),
+            (json!({"template": "x"}), "spec/template"),
+            (json!({"template": {"metadata": {"labels": []}}}), "spec/template/metadata/labels"),
+            (json!({"selector": {"matchLabels": 3}}), "spec/selector/matchLabels"),
+        ] {
+            let error = serde_json::from_value::<Spec>(stored).unwrap_err().to_string();
+            assert!(error.contains(&format!("{field} is no object")), "{error}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn of_whatever_is_stored_a_copy_is_made_or_it_is_refused(stored in stored_spec()) {
+            if let Ok(spec) = serde_json::from_value::<Spec>(stored) {
+                prop_assert_eq!(&spec.copy("foo", Track::Canary, 1, Amount::Pods(1))["spec"]["replicas"], 1);
+            }
+        }
+
         #[test]
         fn a_spec_is_what_it_was_made_of(text in "\\PC{0,8}", count in any::<i64>()) {
             let whole = json!({"text": text, "count": count, "nested": {&text: [null, true]}});

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use aviary_core::view::OWNER_ANNOTATION;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use serde_json::json;
 
@@ -228,8 +229,9 @@ fn a_record_names_its_service() {
         record_of("foo.aviary", json!({}), json!({})).unwrap(),
         RecordObject { text: String::new(), ..expected }
     );
-    let error = record_of("settings", json!({}), json!({})).unwrap_err().to_string();
-    assert!(error.contains("settings") && error.contains("aviary.dev/original"), "{error}");
+    // Somebody's copy of it is not it, whatever it says of itself.
+    let error = record_of("foo.aviary-backup", json!({OWNER_ANNOTATION: "foo"}), json!({})).unwrap_err().to_string();
+    assert!(error.contains("foo.aviary-backup") && error.contains("ends with .aviary"), "{error}");
 }
 
 #[test]

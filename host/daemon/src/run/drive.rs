@@ -168,7 +168,7 @@ impl Daemon {
         match done {
             Done::Saved { key, saving, result } => self.saved(&key, *saving, result),
             Done::Acted { key, write, reason, result } => {
-                debug!(service = %key, ?write, reason, ok = result.is_ok(), "write");
+                debug!(service = %key, %write, reason, ok = result.is_ok(), "write");
                 self.acted(&key, &write, result);
             }
             Done::ReadBack { key, result } => self.found(&key, result),
