@@ -4,7 +4,8 @@ use crate::{
     judge::{Change, ChangeKind, Check, Classification, Move, Next, Outcome, PolicyIdentity, Scaling},
     lease::Lease,
     plan::{Note, may_promote, rollback_decided},
-    record::{Ending, Held, LastMove, Pause, PausedBy, Phase, REMEMBERED, Record, Rollout, keep_last},
+    record::{Ending, Held, LastMove, Pause, PausedBy, Phase, Record, Rollout},
+    remembered::remember,
     replicas::Sizes,
     settings::Settings,
     spec::{Digest, Spec},
@@ -190,8 +191,7 @@ fn checked(
     rollout.evidence = evidence;
     rollout.next_check = rollout.next_check.map(|at| if check.early { at } else { now.plus(settings.check_interval) });
     rollout.checks_in_all += u32::from(!check.early);
-    rollout.checks.push(check);
-    keep_last(&mut rollout.checks, REMEMBERED);
+    remember(&mut rollout.checks, check);
     let mut changed = record.clone();
     // A check taken is another question from here on.
     changed.epoch += 1;

@@ -403,7 +403,7 @@ pub struct Situation {
     pub progress: Progress,
     /// Every size set in it.
     pub scalings: Vec<Scaling>,
-    /// The last 64 checks, oldest first.
+    /// The last 64 checks, oldest first; fewer, or without their lines per metric, where those would be too much to store.
     pub checks: Vec<Check>,
     /// When a person last resumed the rollout.
     #[serde(default, skip_serializing_if = "Option::is_none")]

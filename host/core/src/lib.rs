@@ -8,6 +8,7 @@ pub mod known;
 pub mod lease;
 pub mod plan;
 pub mod record;
+mod remembered;
 pub mod replicas;
 pub mod settings;
 pub mod spec;

@@ -57,7 +57,9 @@ pub enum Write {
 impl fmt::Display for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Create { track, manifest } => write!(f, "create the {track} with {} pods", manifest["spec"]["replicas"]),
+            Self::Create { track, manifest } => {
+                write!(f, "create the {track} with {} pods", manifest["spec"]["replicas"])
+            }
             Self::Patch { track, purpose, operations, .. } => {
                 write!(f, "patch the {track} ({purpose:?}):")?;
                 operations.iter().try_for_each(|operation| {
@@ -90,11 +92,9 @@ mod tests {
                 json!({"op": "add", "path": "/spec/template", "value": secret}),
             ],
         };
-        let create = Write::Create { track: Track::Canary, manifest: json!({"spec": {"replicas": 2, "template": secret}}) };
-        assert_eq!(
-            patch.to_string(),
-            "patch the canary (Template): test /metadata/generation 7 add /spec/template"
-        );
+        let create =
+            Write::Create { track: Track::Canary, manifest: json!({"spec": {"replicas": 2, "template": secret}}) };
+        assert_eq!(patch.to_string(), "patch the canary (Template): test /metadata/generation 7 add /spec/template");
         assert_eq!(create.to_string(), "create the canary with 2 pods");
     }
 }

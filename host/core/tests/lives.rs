@@ -201,7 +201,7 @@ fn pods_speak_against_a_candidate_only_once_its_controller_has_seen_it() {
     let mut world = adopted(5, QUARTER);
     world.apply("worker:v2", None);
     assert!(world.step() && world.step(), "the first pod is asked for");
-    let asks = |world: &World| {
+    let asked = |world: &World| {
         let mut view = world.view();
         view.pods.push(PodObservation {
             name: "foo-canary-1".to_owned(),
@@ -216,11 +216,17 @@ fn pods_speak_against_a_candidate_only_once_its_controller_has_seen_it() {
         });
         let (record, lease) = (&world.record, &world.lease);
         let service = Service { namespace: "shop", name: "foo", view: &view, record, may_adopt: true, lease };
-        matches!(plan(&service, &world.settings, world.now).question, Some(Question::Observe { early: true, .. }))
+        plan(&service, &world.settings, world.now)
     };
+    let asks = |world: &World| matches!(asked(world).question, Some(Question::Observe { early: true, .. }));
     assert!(!asks(&world), "it may be a pod of the version before");
     world.reconcile();
     assert!(asks(&world));
+    assert!(asked(&world).wake_at.is_some_and(|at| at > world.now), "it may be too long for the step");
+    let now = world.now;
+    world.now = now.plus(world.settings.longest_step);
+    assert!(asks(&world) && asked(&world).wake_at.is_none(), "the answer is waited for, and nothing else");
+    world.now = now;
     world.deployments.get_mut(&Track::Canary).unwrap().generation += 1;
     assert!(!asks(&world), "which template its controller runs is not known again");
 }

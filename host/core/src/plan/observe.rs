@@ -42,9 +42,10 @@ pub(super) fn due(context: &Context<'_>, rollout: &Rollout) -> Plan {
         .waking_at(step_ends(context, rollout))
 }
 
-/// When a step that has no verdict is paused.
+/// When a step that has no verdict is paused. One that should be by now is as soon as what is asked is answered.
 pub(super) fn step_ends(context: &Context<'_>, rollout: &Rollout) -> Option<Timestamp> {
-    rollout.paused.is_none().then(|| rollout.step_started.plus(context.settings.longest_step))
+    let ends = rollout.step_started.plus(context.settings.longest_step);
+    (rollout.paused.is_none() && context.now < ends).then_some(ends)
 }
 
 fn standing(context: &Context<'_>, rollout: &Rollout) -> String {
