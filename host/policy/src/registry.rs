@@ -261,17 +261,21 @@ impl Policies {
     /// # Errors
     /// If there is no such policy for this question, or it says no, or traps.
     pub fn validate(&self, kind: Kind, name: &str, parameters: &Value) -> Result<PolicyIdentity, PolicyError> {
+        let missing = |reason| PolicyError::Missing { name: name.to_owned(), reason };
+        let policy = self.find(kind, name).map_err(missing)?;
         let name = name.to_owned();
-        let policy = match self.find(kind, &name) {
-            Ok(policy) => policy,
-            Err(reason) => return Err(PolicyError::Missing { name, reason }),
-        };
         let answer = policy.validate(parameters);
         match answer.result {
             Ok(Ok(())) => Ok(answer.policy),
             Ok(Err(reason)) => Err(PolicyError::Parameters { name, reason }),
             Err(trap) => Err(PolicyError::Trap { name, trap }),
         }
+    }
+
+    /// What is wrong with a name under which a policy of this kind is wanted; nothing where there is one.
+    #[must_use]
+    pub fn missing(&self, kind: Kind, name: &str) -> Option<PolicyError> {
+        self.find(kind, name).err().map(|reason| PolicyError::Missing { name: name.to_owned(), reason })
     }
 
     /// Asks the classifier `name` what `change` is. Blocks for at most the limit of time.

@@ -5,7 +5,7 @@ use aviary_core::{
     answer::answered,
     command::{Command, commanded, may_readopt},
     lease::Lease,
-    plan::{Note, Plan, Question, Service, plan},
+    plan::{Note, Plan, Problem, Question, Service, plan},
     record::{Phase, Record},
     spec::Spec,
     view::View,
@@ -18,6 +18,7 @@ use super::{
     Daemon,
     cared::{Cared, Saving, Unsure, Waiting},
     effects::{Done, Found},
+    policies::missing,
 };
 use crate::{
     control::{protocol::Word, server::Asked},
@@ -81,7 +82,8 @@ impl Daemon {
         if plan.record.is_none() && plan.act.is_none() {
             cared.is_untroubled();
         }
-        stand(key, cared, &plan);
+        let missing = missing(&self.judges.policies, &cared.settings);
+        stand(key, cared, plan.reason.clone(), plan.problems.iter().cloned().chain(missing).collect());
         self.carry_out(key, &view, plan);
     }
 
@@ -295,12 +297,12 @@ impl Daemon {
     }
 }
 
-fn stand(key: &ServiceKey, cared: &mut Cared, plan: &Plan) {
-    if cared.standing.reason != plan.reason {
-        debug!(service = %key, reason = plan.reason, "stands");
+fn stand(key: &ServiceKey, cared: &mut Cared, reason: String, problems: Vec<Problem>) {
+    if cared.standing.reason != reason {
+        debug!(service = %key, reason, "stands");
     }
-    for problem in plan.problems.iter().filter(|problem| !cared.standing.problems.contains(problem)) {
+    for problem in problems.iter().filter(|problem| !cared.standing.problems.contains(problem)) {
         warn!(namespace = key.namespace, service = key.name, "{problem}");
     }
-    cared.stand(Standing { reason: plan.reason.clone(), problems: plan.problems.clone() });
+    cared.stand(Standing { reason, problems });
 }

@@ -161,7 +161,7 @@ impl Daemon {
         }
     }
 
-    fn drive_all(&mut self) {
+    pub(super) fn drive_all(&mut self) {
         let services: Vec<ServiceKey> = self.services.keys().cloned().collect();
         services.iter().for_each(|key| self.drive(key));
     }

@@ -7,8 +7,11 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use aviary_cluster::ServiceKey;
-use aviary_core::{plan::Note, settings::PolicyChoice};
-use aviary_policy::{Kind, Limits, Notice, Policies, Use, Watcher, watch};
+use aviary_core::{
+    plan::{Note, Problem},
+    settings::{PolicyChoice, Settings},
+};
+use aviary_policy::{Kind, Limits, Notice, Policies, PolicyError, Use, Watcher, watch};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -38,6 +41,30 @@ pub fn follow(folder: PathBuf, policies: Policies, sender: mpsc::Sender<Vec<Noti
 /// # Errors
 /// A policy that is missing, or does not accept its parameters, with the place in the configuration.
 pub fn load_policies(folder: Option<PathBuf>, configuration: &Configuration, file: &Path) -> Result<Policies> {
+    let policies = policies_of(folder, configuration)?;
+    accept(&policies, configuration, file)?;
+    Ok(policies)
+}
+
+/// The same for a daemon that starts: one policy that is gone or says nothing must not keep it from caring for all other
+/// services. Those that ask it hold, and have it as a problem.
+///
+/// # Errors
+/// A policy that does not accept its parameters, with the place in the configuration.
+pub fn load_policies_at_start(folder: Option<PathBuf>, configuration: &Configuration, file: &Path) -> Result<Policies> {
+    let policies = policies_of(folder, configuration)?;
+    let (mut faults, mut absent) = (Faults::new(file), Faults::new(file));
+    for (source, error) in unusable(&policies, configuration) {
+        let which = if matches!(error, PolicyError::Parameters { .. }) { &mut faults } else { &mut absent };
+        which.push(source.fault(error.to_string()));
+    }
+    if !absent.is_empty() {
+        warn!("what asks these policies holds until they are there and answer:\n{absent}");
+    }
+    if faults.is_empty() { Ok(policies) } else { Err(faults.into()) }
+}
+
+fn policies_of(folder: Option<PathBuf>, configuration: &Configuration) -> Result<Policies> {
     let missing = Policies::missing_built_ins();
     if !missing.is_empty() {
         bail!("this build has no built-in policies ({}); run `make policies` and build it again", missing.join(", "));
@@ -45,9 +72,8 @@ pub fn load_policies(folder: Option<PathBuf>, configuration: &Configuration, fil
     let policies = Policies::new(Limits::default())?;
     policies.set_uses(uses(configuration).collect());
     if let Some(folder) = folder {
-        policies.scan(&folder).iter().for_each(|notice| info!("{notice}"));
+        policies.scan(&folder).iter().for_each(log);
     }
-    accept(&policies, configuration, file)?;
     Ok(policies)
 }
 
@@ -57,16 +83,42 @@ pub fn load_policies(folder: Option<PathBuf>, configuration: &Configuration, fil
 /// As [`load_policies`].
 pub fn accept(policies: &Policies, configuration: &Configuration, file: &Path) -> Result<(), Faults> {
     let mut faults = Faults::new(file);
-    // Many entries choose the same: each choice is asked about once.
-    let mut said = BTreeMap::new();
-    for (kind, choice, source) in configuration.entries.iter().flat_map(choices) {
-        let asked = (kind, choice.name.as_str(), choice.parameters.to_string());
-        let ask = || policies.validate(kind, &choice.name, &choice.parameters).err();
-        if let Some(error) = said.entry(asked).or_insert_with(ask) {
-            faults.push(source.fault(error.to_string()));
-        }
+    for (source, error) in unusable(policies, configuration) {
+        faults.push(source.fault(error.to_string()));
     }
     if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Where a policy is chosen that is not there, gives no answer, or does not accept its parameters.
+fn unusable<'a>(policies: &Policies, configuration: &'a Configuration) -> Vec<(&'a Source, PolicyError)> {
+    // Many entries choose the same: each choice is asked about once.
+    let mut said = BTreeMap::new();
+    let chosen = configuration.entries.iter().flat_map(choices);
+    let unusable = chosen.filter_map(|(kind, choice, source)| {
+        let asked = (kind, choice.name.as_str(), choice.parameters.to_string());
+        let ask = || policies.validate(kind, &choice.name, &choice.parameters).err();
+        said.entry(asked).or_insert_with(ask).clone().map(|error| (source, error))
+    });
+    unusable.collect()
+}
+
+fn log(notice: &Notice) {
+    if notice.is_problem() { warn!("{notice}") } else { info!("{notice}") }
+}
+
+/// What is wrong with the policies of a service.
+pub fn missing(policies: &Policies, settings: &Settings) -> Vec<Problem> {
+    let problem = |error: PolicyError| Problem {
+        fault: error.to_string(),
+        remedy: "put it into the policy folder, or configure another; until then what asks it holds".to_owned(),
+    };
+    let missing = uses_of(settings).filter_map(|(kind, choice)| policies.missing(kind, &choice.name));
+    missing.map(problem).collect()
+}
+
+fn uses_of(settings: &Settings) -> impl Iterator<Item = (Kind, &PolicyChoice)> {
+    let analyzers = settings.analyzers.iter().map(|choice| (Kind::Analyzer, choice));
+    analyzers.chain([(Kind::Classifier, &settings.classifier), (Kind::Progression, &settings.progression)])
 }
 
 /// The policies of an entry, and where each is chosen.
@@ -97,17 +149,15 @@ impl Daemon {
         for notice in notices {
             let text = notice.to_string();
             self.judges.telemetry.judging.policy_changed(&notice);
-            if notice.is_problem() {
-                warn!("{text}");
-            } else {
-                info!("{text}");
-            }
+            log(&notice);
             self.announce_policy(&notice, &text);
             self.policy_notices.push(text);
         }
         self.judges.telemetry.judging.refuses(self.judges.policies.problems().len());
         let surplus = self.policy_notices.len().saturating_sub(SHOWN);
         self.policy_notices.drain(..surplus);
+        // One that was missing may have come.
+        self.drive_all();
     }
 
     /// Told on every service that uses the policy.
@@ -117,11 +167,7 @@ impl Daemon {
             true => Note::warning("PolicyRefused", text),
             false => Note::normal("PolicyChanged", text),
         };
-        let uses = |key: &&ServiceKey| {
-            let settings = &self.services[*key].settings;
-            let analyzers = settings.analyzers.iter().map(|choice| &choice.name);
-            analyzers.chain([&settings.classifier.name, &settings.progression.name]).any(|name| name == policy)
-        };
+        let uses = |key: &&ServiceKey| uses_of(&self.services[*key].settings).any(|(_, choice)| choice.name == policy);
         self.services.keys().filter(uses).for_each(|key| self.announce(key, &note));
     }
 }

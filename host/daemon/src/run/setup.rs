@@ -20,7 +20,7 @@ use super::{
     discovery::Own,
     leasing::{CLUSTER_INPUTS, Leasing},
     places::Places,
-    policies::{self, load_policies},
+    policies::{self, load_policies_at_start},
     reading::{self, Good, Reader, Reading},
 };
 use crate::{
@@ -97,7 +97,7 @@ pub async fn run(options: Options) -> Result<()> {
     let clock = Clock::Wall;
     let telemetry = Telemetry::new(clock.now(), clock);
     let policies = |configuration: &Configuration| {
-        load_policies(Fixed::of(&options, configuration).policies, configuration, &options.config)
+        load_policies_at_start(Fixed::of(&options, configuration).policies, configuration, &options.config)
     };
     let (reader, policies) = Reader::new(&options.config, telemetry.clone(), policies)?;
     let Good { configuration, prometheus, digest } = reader.good();

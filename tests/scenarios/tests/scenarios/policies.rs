@@ -86,6 +86,24 @@ fn scenario_12_a_faulty_policy_changes_nothing_but_what_is_said() {
     world.eventually("an event says it", 10, || !world.events("PolicyRefused").is_empty());
 }
 
+#[test]
+fn scenario_12_a_policy_that_is_not_there_at_a_start_holds_what_asks_it_until_it_is() {
+    let mut world = World::new(
+        &Configuration::default().with("analyzers", json!([{ "policy": "health" }, { "policy": "steadfast" }])),
+    );
+    world.deploy(&Manifest::new("worker:v1"));
+    world.start();
+    let fault = world.status()["problems"][0]["fault"].to_string();
+    assert!(fault.contains("steadfast"), "{fault}");
+    world.apply(&Manifest::new("worker:v2"));
+    let status = world.wait("a check without it", 60, |status| !status["rollout"]["checks"][0].is_null());
+    assert_eq!(status["rollout"]["checks"][0]["outcome"], "inconclusive", "{status}");
+    drop_in(&world, "steadfast", &built_in("health"));
+    let status = world.wait_for_ending("promoted", "worker:v2", 60);
+    assert_eq!(status["problems"], json!([]));
+    world.capacity_was_held(5);
+}
+
 /// The newest check that this policy took part in and that failed.
 fn failed_by(status: &Value, digest: &Value) -> Option<Value> {
     let checks = status["rollout"]["checks"].as_array()?.iter().rev();
