@@ -79,4 +79,4 @@ pub use bindings::shared::aviary::policy::types::{
 };
 pub use parameters::{NoParameters, Parameters};
 pub use policy::{Analyzer, Classifier, Progression};
-pub use samples::{Rate, Span, sum_of_rates};
+pub use samples::{LOOKBACK, Rate, Span, sum_of_rates};

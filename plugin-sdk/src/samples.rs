@@ -5,6 +5,9 @@ use crate::{
     parameters::{self, Parameter},
 };
 
+/// A value that has not been seen for so long (milliseconds) says nothing about now.
+pub const LOOKBACK: u64 = 300_000;
+
 /// A stretch of time, both ends included; milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -12,19 +15,29 @@ pub struct Span {
     pub from: Timestamp,
     /// Its last millisecond.
     pub to: Timestamp,
+    /// The first millisecond at which a rate may begin where fewer than two samples lie within.
+    pub reach: Timestamp,
 }
 
 impl Span {
     /// The last `length` milliseconds before `end`.
     #[must_use]
     pub fn before(end: Timestamp, length: u64) -> Self {
-        Self { from: end.saturating_sub_unsigned(length), to: end }
+        let from = end.saturating_sub_unsigned(length);
+        Self { from, to: end, reach: from }
     }
 
-    /// The same stretch without what lies before `from`.
+    /// The same stretch, but where it holds a single sample of a counter, its rate begins with the last one before, up
+    /// to `length` milliseconds before.
+    #[must_use]
+    pub fn reaching_back(self, length: u64) -> Self {
+        Self { reach: self.from.saturating_sub_unsigned(length), ..self }
+    }
+
+    /// The same stretch without what lies before `from`, which no rate begins before either.
     #[must_use]
     pub fn since(self, from: Timestamp) -> Self {
-        Self { from: self.from.max(from), ..self }
+        Self { from: self.from.max(from), reach: self.reach.max(from), ..self }
     }
 
     fn holds(self, at: Timestamp) -> bool {
@@ -66,10 +79,11 @@ impl Series {
     }
 
     /// The rate of a counter within a span. A value smaller than the one before means that the counter started again
-    /// from zero. `None` for fewer than two samples; NaN if one of them is.
+    /// from zero. `None` without a sample within, or for fewer than two with the one to which the span may reach back; NaN
+    /// if one of them is.
     #[must_use]
     pub fn rate(&self, span: Span) -> Option<Rate> {
-        let mut samples = self.within(span);
+        let mut samples = self.within(self.rated(span));
         let (first, mut value) = samples.next()?;
         let (mut last, mut increase, mut count) = (first, 0.0, 1);
         for (at, next) in samples {
@@ -77,6 +91,16 @@ impl Series {
             (last, value, count) = (at, next, count + 1);
         }
         (last > first).then(|| Rate { per_second: increase / seconds(last - first), samples: count })
+    }
+
+    /// The span, begun with the last sample before it where it holds a single one.
+    fn rated(&self, span: Span) -> Span {
+        let mut within = self.within(span);
+        if within.next().is_none() || within.next().is_some() {
+            return span;
+        }
+        let before = self.samples().map(|(at, _)| at).rfind(|at| (span.reach..span.from).contains(at));
+        Span { from: before.unwrap_or(span.from), ..span }
     }
 }
 
@@ -118,6 +142,15 @@ impl Observation {
     /// The pods of a track.
     pub fn pods_of(&self, track: Track) -> impl Iterator<Item = &Pod> + '_ {
         self.pods.iter().filter(move |pod| pod.track == track)
+    }
+
+    /// The window of a metric up to now, without what is older than the step's size. A rate in it may begin with a sample
+    /// up to [`LOOKBACK`] (or a longer window) before it, so that a window as long as the scrape interval will do.
+    #[must_use]
+    pub fn window_of(&self, metric: &Metric) -> Span {
+        let progress = &self.progress;
+        let window = Span::before(progress.now, metric.window).reaching_back(metric.window.max(LOOKBACK));
+        window.since(progress.step_complete.unwrap_or(progress.now))
     }
 
     /// A metric by name.

@@ -163,6 +163,32 @@ fn a_span_cuts_what_lies_outside() {
 }
 
 #[test]
+fn a_rate_reaches_back_only_where_its_span_holds_a_single_sample() {
+    let metric = MetricBuilder::counter("m").values("a", [0.0, 30.0, 90.0, 180.0]).build();
+    let series = metric.of_pod("a").next().unwrap();
+    let rate = |span| series.rate(span).map(|rate| (rate.per_second, rate.samples));
+    let short = Span::before(NOW, 10_000);
+    assert_eq!(rate(short), None);
+    assert_eq!(rate(short.reaching_back(4_999)), None);
+    assert_eq!(rate(short.reaching_back(5_000)), Some((6.0, 2)));
+    assert_eq!(rate(short.reaching_back(60_000)), Some((6.0, 2)));
+    assert_eq!(rate(short.reaching_back(60_000).since(NOW - 14_999)), None);
+    assert_eq!(rate(Span::before(NOW, 15_000).reaching_back(60_000)), Some((6.0, 2)));
+    assert_eq!(rate(Span::before(NOW, 30_000).reaching_back(60_000)), Some((5.0, 3)));
+    assert_eq!(rate(Span { from: NOW + 1, to: NOW + 9, reach: 0 }), None);
+}
+
+#[test]
+fn the_window_of_a_metric_begins_with_the_step_and_reaches_back_five_minutes() {
+    let metric = |window| MetricBuilder::counter("m").window(window);
+    let observation = ObservationBuilder::new().metric(metric(60_000)).metric(metric(480_000)).build();
+    let [short, long] = observation.metrics.as_slice() else { panic!("two metrics") };
+    let complete = observation.progress.step_complete.unwrap();
+    assert_eq!(observation.window_of(short), Span { from: NOW - 60_000, to: NOW, reach: NOW - 360_000 });
+    assert_eq!(observation.window_of(long), Span { from: NOW - 480_000, to: NOW, reach: complete });
+}
+
+#[test]
 fn a_metric_knows_its_tracks() {
     let metric = MetricBuilder::counter("m").values("a", [0.0, 30.0]).values("a", [0.0, 15.0]).values("b", [9.0]);
     let observation = ObservationBuilder::new().pod("a", Track::Canary).pod("b", Track::Primary).metric(metric).build();

@@ -113,6 +113,32 @@ impl MetricBuilder {
         self
     }
 
+    /// The series that was given last ended so many milliseconds ago.
+    #[must_use]
+    pub fn ended(mut self, milliseconds: i64) -> Self {
+        if let Some(series) = self.0.series.last_mut() {
+            series.times.iter_mut().for_each(|at| *at -= milliseconds);
+        }
+        self
+    }
+
+    /// The samples of the series that was given last are so many milliseconds apart.
+    #[must_use]
+    pub fn every(mut self, milliseconds: i64) -> Self {
+        if let Some(series) = self.0.series.last_mut() {
+            let last = series.times.last().copied().unwrap_or(NOW);
+            series.times.iter_mut().for_each(|at| *at = last - (last - *at) / SCRAPE_INTERVAL * milliseconds);
+        }
+        self
+    }
+
+    /// So many series were left out because the answer was too large.
+    #[must_use]
+    pub fn cut(mut self, series: u32) -> Self {
+        self.0.series_cut = series;
+        self
+    }
+
     /// Prometheus answered, with nothing.
     #[must_use]
     pub fn no_data(mut self) -> Self {
