@@ -141,14 +141,17 @@ fn millis(seconds: f64) -> Timestamp {
     Timestamp((seconds * 1000.0).round() as i64)
 }
 
-/// Keeps what fits, the canary's series before the primary's and those before what belongs to no track.
+/// Keeps what fits, the canary's series before the primary's and those before what belongs to no track: after one that was left
+/// out there is none, so that whoever sees the primary's knows that the canary's are complete.
 fn bounded(mut series: Vec<Series>) -> Answer {
     let all = series.len();
     if all > MOST_SERIES || samples(&series) > MOST_SAMPLES {
         series.sort_by_key(|one| Reverse(one.track));
         series.truncate(MOST_SERIES);
         let mut room = MOST_SAMPLES;
-        series.retain(|one| room.checked_sub(one.times.len()).map(|left| room = left).is_some());
+        let mut fits = |one: &Series| room.checked_sub(one.times.len()).map(|left| room = left).is_some();
+        let kept = series.iter().take_while(|one| fits(one)).count();
+        series.truncate(kept);
     }
     let cut = u32::try_from(all - series.len()).unwrap_or(u32::MAX);
     Answer { series, cut }
@@ -223,8 +226,8 @@ mod tests {
     fn too_many_samples_are_cut_by_whole_series() {
         let rows = [row("p1", 60_000), row("c1", 60_000), row("p1", 30_000)].join(",");
         let answer = read(matrix(&rows).as_bytes(), &scope()).expect("an answer");
-        assert_eq!(answer.series.iter().map(|one| one.times.len()).collect::<Vec<_>>(), [60_000, 30_000]);
-        assert_eq!((answer.series[0].track, answer.cut), (Some(Track::Canary), 1));
+        assert_eq!(answer.series.iter().map(|one| one.times.len()).collect::<Vec<_>>(), [60_000]);
+        assert_eq!((answer.series[0].track, answer.cut), (Some(Track::Canary), 2));
     }
 
     #[test]
