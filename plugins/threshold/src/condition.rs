@@ -2,7 +2,11 @@
 
 use aviary_policy_sdk::{Metric, MetricFinding, Observation, Outcome, Pod, Series, Track};
 
-use crate::{Judged, WithoutSamples, words};
+use crate::{
+    Judged, WithoutSamples,
+    reading::{self, Why},
+    words,
+};
 
 /// Whether a condition holds.
 #[derive(Clone, Copy, PartialEq)]
@@ -23,6 +27,9 @@ pub(crate) fn judge(metric: &Metric, observation: &Observation, without_samples:
     let name = &metric.name;
     let (outcome, pods, sentence) = if missing.is_empty() && unclear.is_empty() {
         (Outcome::Pass, Vec::new(), format!("{name} holds on every canary pod"))
+    } else if let Some(series) = reading::left_out(metric).filter(|_| !missing.is_empty()) {
+        let (on, why) = (words::on_pods(&missing), words::why(metric, Why::LeftOut(series)));
+        (Outcome::Inconclusive, missing, format!("{name} cannot be judged{on}: {why}"))
     } else if !missing.is_empty() && good > 0 {
         let on = words::on_pods(&missing);
         let of = primary.len();

@@ -13,8 +13,8 @@ use aviary_policy_sdk::{
 parameters! {
     /// What threshold does where limits alone do not say it.
     pub struct Settings {
-        /// What it means that a canary pod has no samples of a metric; a metric's own parameter of this name goes
-        /// first.
+        /// What it means that a canary pod has no series of a metric at all; a metric's own parameter of this name goes
+        /// first. Samples that are too few or too old are inconclusive in any case.
         pub without_samples: WithoutSamples = WithoutSamples::Inconclusive,
         /// The quantile that is computed from histogram buckets, above 0 and up to 1; a metric's own parameter goes
         /// first.

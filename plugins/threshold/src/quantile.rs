@@ -2,7 +2,10 @@
 
 use aviary_policy_sdk::{Rate, Series, Span, parameters};
 
-use crate::{reading::Value, words};
+use crate::{
+    reading::{Value, Why},
+    words,
+};
 
 /// Whether this is a quantile.
 ///
@@ -18,12 +21,12 @@ pub(crate) fn check(quantile: f64) -> Result<f64, String> {
     (quantile > 0.0 && quantile <= 1.0).then_some(quantile).ok_or_else(fault)
 }
 
-/// The quantile over a span and the samples it rests on.
-pub(crate) fn of(series: &[&Series], span: Span, quantile: f64) -> (Value, u32) {
+/// The quantile over a span and the samples it rests on; nothing if no bucket has a rate.
+pub(crate) fn of(series: &[&Series], span: Span, quantile: f64) -> Option<(Value, u32)> {
     let mut buckets: Vec<(f64, Rate)> = series.iter().filter_map(|series| bucket(series, span)).collect();
     buckets.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     let samples = buckets.iter().map(|(_, rate)| rate.samples).sum();
-    (interpolate(&merge(&buckets), quantile), samples)
+    Some((interpolate(&merge(&buckets), quantile)?, samples))
 }
 
 fn bucket(series: &Series, span: Span) -> Option<(f64, Rate)> {
@@ -46,25 +49,25 @@ fn merge(buckets: &[(f64, Rate)]) -> Vec<(f64, f64)> {
     merged
 }
 
-fn interpolate(buckets: &[(f64, f64)], quantile: f64) -> Value {
-    let Some((bound, total)) = buckets.last().copied() else {
-        return Value::Absent("fewer than two samples of its buckets in the window");
-    };
-    if buckets.iter().any(|(_, rate)| rate.is_nan()) {
-        return Value::Known(f64::NAN);
-    }
-    if bound != f64::INFINITY {
-        return Value::Absent("no bucket with le=\"+Inf\"");
-    }
-    if total <= 0.0 {
-        return Value::Absent("nothing was observed in the window");
-    }
-    let rank = quantile * total;
+fn interpolate(buckets: &[(f64, f64)], quantile: f64) -> Option<Value> {
+    let (bound, total) = buckets.last().copied()?;
+    Some(if buckets.iter().any(|(_, rate)| rate.is_nan()) {
+        Value::Known(f64::NAN)
+    } else if bound != f64::INFINITY {
+        Value::Absent(Why::NoLastBucket)
+    } else if total <= 0.0 {
+        Value::Absent(Why::NothingObserved)
+    } else {
+        at_rank(buckets, quantile * total)
+    })
+}
+
+fn at_rank(buckets: &[(f64, f64)], rank: f64) -> Value {
     let place = buckets.iter().position(|(_, rate)| *rate >= rank).unwrap_or(buckets.len() - 1);
     let (lower, below) = place.checked_sub(1).map_or((0.0, 0.0), |before| buckets[before]);
     let (upper, at) = buckets[place];
     if upper == f64::INFINITY {
-        return if place == 0 { Value::Absent("no finite bucket") } else { Value::AtLeast(lower) };
+        return if place == 0 { Value::Absent(Why::NoFiniteBucket) } else { Value::AtLeast(lower) };
     }
     if place == 0 && upper <= 0.0 || at <= below {
         return Value::Known(upper);

@@ -4,7 +4,7 @@ use aviary_policy_sdk::{Metric, MetricFinding, MetricKind, Observation, Outcome,
 
 use crate::{
     Judged, Settings, WithoutSamples,
-    reading::{self, Reading, Value},
+    reading::{self, Reading, Value, Why},
     words,
 };
 
@@ -21,7 +21,8 @@ struct Held {
 /// What a metric with limits says of the canary.
 pub(crate) fn judge(metric: &Metric, observation: &Observation, settings: &Settings) -> Judged {
     let readings = reading::of_track(metric, observation, Track::Canary, settings.quantile);
-    let held: Vec<Held> = readings.into_iter().map(|reading| hold(reading, metric, settings.without_samples)).collect();
+    let held = readings.into_iter().map(|reading| hold(reading, metric, settings.without_samples));
+    let held: Vec<Held> = held.map(|held| complete(held, metric)).collect();
     let outcome = Outcome::worst(held.iter().map(|held| held.outcome)).unwrap_or(Outcome::Inconclusive);
     let worst: Vec<&Held> = held.iter().filter(|held| held.outcome == outcome).collect();
     let decisive = worst.iter().max_by(|one, other| one.beyond.total_cmp(&other.beyond));
@@ -29,7 +30,7 @@ pub(crate) fn judge(metric: &Metric, observation: &Observation, settings: &Setti
     let pods = if outcome == Outcome::Pass { Vec::new() } else { blamed(&worst, decisive.copied()) };
     let (used, all) = held.iter().fold((0, 0), |sum, held| (sum.0 + held.reading.used, sum.1 + held.reading.all));
     let sentence = decisive.map_or_else(
-        || format!("there are no samples of {}", metric.name),
+        || format!("{} cannot be judged: no samples", metric.name),
         |decisive| sentence(metric, decisive, &pods, primary),
     );
     let line = MetricFinding {
@@ -55,7 +56,7 @@ fn hold(reading: Reading, metric: &Metric, without_samples: WithoutSamples) -> H
     let furthest = [above, below].into_iter().flatten().max_by(|one, other| one.0.total_cmp(&other.0));
     let (beyond, limit) = furthest.unwrap_or((f64::NAN, 0.0));
     let outcome = match reading.value {
-        Value::Absent(_) if without_samples == WithoutSamples::Pass => Outcome::Pass,
+        Value::Absent(Why::NoSamples) if without_samples == WithoutSamples::Pass => Outcome::Pass,
         _ if beyond.is_nan() => Outcome::Inconclusive,
         _ if beyond > 0.0 => if_certain(certain, metric, limit),
         // A value that may be larger still can break a maximum.
@@ -63,6 +64,23 @@ fn hold(reading: Reading, metric: &Metric, without_samples: WithoutSamples) -> H
         _ => Outcome::Pass,
     };
     Held { reading, outcome, limit, beyond: if beyond.is_nan() { f64::NEG_INFINITY } else { beyond } }
+}
+
+/// Of a cut answer only that stands which nothing that is missing could change.
+fn complete(held: Held, metric: &Metric) -> Held {
+    let stands = held.outcome == Outcome::Fail
+        && match metric.kind {
+            MetricKind::Counter => metric.max == Some(held.limit),
+            MetricKind::HistogramBucket => false,
+            _ => true,
+        };
+    match reading::left_out(metric) {
+        Some(series) if !stands => {
+            let reading = Reading { value: Value::Absent(Why::LeftOut(series)), ..held.reading };
+            Held { reading, outcome: Outcome::Inconclusive, beyond: f64::NEG_INFINITY, ..held }
+        }
+        _ => held,
+    }
 }
 
 /// A value that may be larger still can be below a minimum without breaking it.
@@ -84,8 +102,15 @@ fn blamed(worst: &[&Held], decisive: Option<&Held>) -> Vec<String> {
 fn sentence(metric: &Metric, decisive: &Held, pods: &[String], primary: Option<f64>) -> String {
     let (name, on) = (&metric.name, words::on_pods(pods));
     let value = match decisive.reading.value {
-        Value::Absent(why) if decisive.outcome == Outcome::Pass => return format!("{name} has {why}, which passes"),
-        Value::Absent(why) => return format!("{name} cannot be judged{on}: {why}"),
+        Value::Absent(why) => {
+            let why = words::why(metric, why);
+            let passes = decisive.outcome == Outcome::Pass;
+            return if passes {
+                format!("{name} has {why}, which passes")
+            } else {
+                format!("{name} cannot be judged{on}: {why}")
+            };
+        }
         Value::Known(value) if value.is_nan() => return format!("{name} is NaN{on}, which says nothing"),
         Value::Known(value) | Value::AtLeast(value) => value,
     };
@@ -121,7 +146,7 @@ fn finite(value: Value) -> Option<f64> {
 fn note(metric: &Metric, left_out: u32) -> String {
     let why = match metric.kind {
         MetricKind::Counter | MetricKind::HistogramBucket => "outside the window or from before the step was complete",
-        _ => "older than the latest value or from before the step was complete",
+        _ => "older than the latest value, from before the step was complete, or of series that ended",
     };
     let mut notes = Vec::new();
     if left_out > 0 {

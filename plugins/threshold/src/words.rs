@@ -2,6 +2,27 @@
 
 use aviary_policy_sdk::{Metric, MetricKind, parameters::Parameter};
 
+use crate::reading::Why;
+
+/// Why nothing can be said of a metric, and the way out, if there is one.
+pub(crate) fn why(metric: &Metric, why: Why) -> String {
+    match why {
+        Why::NoSamples => "no samples".to_owned(),
+        Why::FewInWindow => {
+            let window = duration(metric.window);
+            format!("fewer than two samples in its window of {window}; give it a window of some scrape intervals")
+        }
+        Why::FewInStep => "fewer than two samples since the step was complete".to_owned(),
+        Why::NotRecent => "no recent samples".to_owned(),
+        Why::NoLastBucket => "no bucket with le=\"+Inf\"".to_owned(),
+        Why::NoFiniteBucket => "no finite bucket".to_owned(),
+        Why::NothingObserved => "nothing was observed in the window".to_owned(),
+        Why::LeftOut(series) => {
+            format!("the answer was too large, {series} series were left out; aggregate by pod in a query")
+        }
+    }
+}
+
 /// A value with its metric's unit; the value of a counter is its rate per second.
 pub(crate) fn value(metric: &Metric, value: f64) -> String {
     with_unit(metric, &number(value))

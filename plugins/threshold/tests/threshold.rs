@@ -53,9 +53,14 @@ fn metrics_in_every_state() {
         ("no data", gauge().no_data(), Inconclusive, "lag cannot be judged on c: no samples"),
         ("error", gauge().error("500 Internal"), Inconclusive, "lag could not be fetched: 500 Internal"),
         ("of the track", gauge().whole(Some(Track::Canary), [11.0]), Fail, "lag is 11, above its limit of 10"),
-        ("of the primary's track", gauge().whole(Some(Track::Primary), [11.0]), Inconclusive, "there are no samples"),
+        (
+            "of the primary's track",
+            gauge().whole(Some(Track::Primary), [11.0]),
+            Inconclusive,
+            "lag cannot be judged: no samples",
+        ),
         ("of the service", gauge().whole(None, [11.0]), Fail, "lag is 11, above its limit of 10"),
-        ("a single sample", counter().values("c", [5000.0]), Inconclusive, "fewer than two samples in the window"),
+        ("a single sample", counter().values("c", [5000.0]), Inconclusive, "fewer than two samples in its window"),
         ("a reset", counter().values("c", [1e6, 0.0, 3.0]), Pass, "errors is 0.1/s, within its limit of 1/s"),
         ("a reset that grew", counter().values("c", [1e6, 60.0, 90.0]), Fail, "errors is 3/s on c"),
         ("NaN in a counter", counter().values("c", [0.0, f64::NAN, 0.0]), Inconclusive, "errors is NaN"),
@@ -84,6 +89,178 @@ fn samples_that_are_not_there_pass_only_where_a_parameter_says_so() {
     assert_eq!(judge_with(metric().error("refused"), pass).outcome, Outcome::Inconclusive);
     assert_eq!(judge_with(metric().values("c", [0.0, f64::NAN]), pass).outcome, Outcome::Inconclusive);
     assert_eq!(judge(metric().no_data().parameters(pass)).outcome, Outcome::Pass);
+}
+
+#[test]
+fn a_pod_that_has_samples_is_never_passed_for_want_of_them() {
+    let counter = || MetricBuilder::counter("errors").max(1.0);
+    let bucket = |le: &str, values| MetricBuilder::histogram("latency").max(1.0).bucket("c", le, values);
+    let table = [
+        ("a single one", counter().values("c", [5000.0]), "fewer than two samples"),
+        ("older than the window", counter().window(60_000).values("c", [0.0, 9e9]).ended(90_000), "fewer than two"),
+        ("a gauge that ended", MetricBuilder::gauge("lag").max(1.0).values("c", [9.0]).ended(400_000), "no recent"),
+        ("no last bucket", bucket("1", [0.0, 9.0]), "no bucket with le=\"+Inf\""),
+        ("a bucket's single sample", bucket("+Inf", [0.0, 9.0]).ended(400_000), "fewer than two samples"),
+        ("nothing observed", bucket("+Inf", [9.0, 9.0]), "nothing was observed in the window"),
+    ];
+    for (case, metric, reason) in table {
+        let finding = judge_with(metric, r#"{"without-samples":"pass"}"#);
+        assert_eq!(finding.outcome, Outcome::Inconclusive, "{case}: {}", finding.reason);
+        assert!(finding.reason.contains(reason), "{case}: {}", finding.reason);
+    }
+}
+
+#[test]
+fn a_track_without_series_is_without_samples_too() {
+    let only_primary = || MetricBuilder::counter("errors").max(1.0).whole(Some(Track::Primary), [0.0, 9.0]);
+    let passed = judge_with(only_primary(), r#"{"without-samples":"pass"}"#);
+    assert_eq!((passed.outcome, passed.reason.as_str()), (Outcome::Pass, "errors has no samples, which passes"));
+    let undecided = judge(only_primary());
+    assert_eq!(undecided.outcome, Outcome::Inconclusive);
+    assert_eq!(undecided.reason, "errors cannot be judged: no samples");
+}
+
+#[test]
+fn a_series_that_ended_says_nothing_where_another_of_its_pod_goes_on() {
+    use Outcome::{Fail, Inconclusive, Pass};
+    let lag = || MetricBuilder::gauge("lag").max(10.0);
+    let long = |value: f64| vec![value; 40];
+    let table = [
+        ("moved away long ago", lag().values("c", long(99.0)).ended(400_000).values("c", long(1.0)), Pass, "lag is 1"),
+        ("moved away just now", lag().values("c", long(99.0)).ended(45_000).values("c", long(1.0)), Pass, "lag is 1"),
+        ("a missed scrape", lag().values("c", long(99.0)).ended(15_000).values("c", long(1.0)), Fail, "lag is 99 on c"),
+        (
+            "scraped less often",
+            lag().values("c", long(99.0)).every(60_000).ended(60_000).values("c", long(1.0)),
+            Fail,
+            "lag is 99 on c",
+        ),
+        (
+            "the one that goes on is bad",
+            lag().values("c", [1.0; 9]).ended(90_000).values("c", [99.0]),
+            Fail,
+            "lag is 99",
+        ),
+        (
+            "all ended",
+            lag().values("c", [1.0]).ended(400_000).values("c", [1.0]).ended(500_000),
+            Inconclusive,
+            "no recent",
+        ),
+        (
+            "another pod's",
+            lag().values("c", [1.0; 9]).ended(400_000).values("p", [1.0]),
+            Inconclusive,
+            "lag cannot be judged on c: no recent samples",
+        ),
+        (
+            "of the track",
+            lag().whole(Some(Track::Canary), long(99.0)).ended(60_000).whole(Some(Track::Canary), long(1.0)),
+            Pass,
+            "lag is 1",
+        ),
+        (
+            "of the service beside the track's",
+            lag().whole(Some(Track::Canary), long(99.0)).ended(60_000).whole(None, long(1.0)),
+            Fail,
+            "lag is 99",
+        ),
+    ];
+    for (case, metric, outcome, reason) in table {
+        let finding = judge(metric);
+        assert_eq!(finding.outcome, outcome, "{case}: {}", finding.reason);
+        assert!(finding.reason.contains(reason), "{case}: {}", finding.reason);
+    }
+}
+
+#[test]
+fn the_samples_of_a_series_that_ended_are_told_as_left_out() {
+    let metric = MetricBuilder::gauge("lag").max(10.0).values("c", [9.0; 40]).ended(60_000).values("c", [1.0; 40]);
+    let line = judge(metric).metrics.remove(0);
+    assert_eq!((line.samples_used, line.samples_left_out), (1, 79));
+    assert!(line.note.starts_with("79 samples left out: "), "{}", line.note);
+}
+
+#[test]
+fn a_window_as_long_as_the_scrape_interval_will_do() {
+    let errors = |step: f64| {
+        let values = (0..9).map(|index| step * f64::from(index));
+        MetricBuilder::counter("errors").max(1.0).window(60_000).values("c", values).every(60_000)
+    };
+    let good = judge(errors(6.0).ended(30_000));
+    assert_eq!((good.outcome, good.reason.as_str()), (Outcome::Pass, "errors is 0.1/s, within its limit of 1/s"));
+    assert_eq!((good.metrics[0].samples_used, good.metrics[0].samples_left_out), (2, 7));
+    let bad = judge(errors(600.0).ended(30_000));
+    assert_eq!((bad.outcome, bad.reason.as_str()), (Outcome::Fail, "errors is 10/s on c, above its limit of 1/s"));
+    let latency = |le, times| {
+        let values = (0..9).map(move |index| f64::from(index * times));
+        move |metric: MetricBuilder| metric.bucket("c", le, values).every(60_000).ended(30_000)
+    };
+    let metric = MetricBuilder::histogram("latency").max(1.0).window(60_000);
+    let metric = latency("+Inf", 10)(latency("1", 10)(latency("0.5", 5)(metric)));
+    let finding = judge(metric.parameters(r#"{"quantile":0.5}"#));
+    assert_eq!((finding.outcome, finding.reason.as_str()), (Outcome::Pass, "latency is 0.5, within its limit of 1"));
+}
+
+#[test]
+fn a_rate_reaches_back_neither_beyond_the_step_nor_further_than_five_minutes() {
+    let errors = || MetricBuilder::counter("errors").max(1.0).window(60_000).values("c", [0.0, 9e9, 9e9]).every(60_000);
+    let judged = |since: i64, metric| {
+        let observation = ObservationBuilder::new().pod("c", Track::Canary).metric(metric);
+        let observation = observation.with(|it| it.progress.step_complete = Some(it.progress.now - since)).build();
+        Threshold::analyze(&observation, &Settings::default())
+    };
+    let early = judged(50_000, errors().ended(30_000));
+    assert_eq!(early.outcome, Outcome::Inconclusive);
+    assert_eq!(early.reason, "errors cannot be judged on c: fewer than two samples since the step was complete");
+    let later = judged(100_000, errors().ended(30_000));
+    assert_eq!((later.outcome, later.reason.as_str()), (Outcome::Pass, "errors is 0/s, within its limit of 1/s"));
+    let far = judge(MetricBuilder::counter("errors").max(1.0).window(60_000).values("c", [0.0, 0.0]).every(400_000));
+    assert_eq!(far.outcome, Outcome::Inconclusive);
+    assert_eq!(
+        far.reason,
+        "errors cannot be judged on c: fewer than two samples in its window of 1 min; give it a window of some scrape \
+         intervals"
+    );
+}
+
+#[test]
+fn of_a_cut_answer_nothing_passes_that_may_be_incomplete() {
+    use Outcome::{Fail, Inconclusive, Pass};
+    let counter = || MetricBuilder::counter("errors").max(1.0);
+    let gauge = || MetricBuilder::gauge("lag").min(-5.0).max(10.0);
+    let latency = |last| {
+        let metric = MetricBuilder::histogram("latency").max(0.5).cut(3);
+        metric.bucket("c", "1", [0.0, 1.0]).bucket("c", "+Inf", [0.0, last])
+    };
+    let cut = "the answer was too large, 3 series were left out; aggregate by pod in a query";
+    let pass = r#"{"without-samples":"pass"}"#;
+    let table = [
+        ("within", counter().cut(3).values("c", growing(1.0)), Inconclusive, cut),
+        ("above all the same", counter().cut(3).values("c", growing(48.0)), Fail, "errors is 3.2/s on c, above"),
+        (
+            "too little of a sum",
+            MetricBuilder::counter("work").min(5.0).cut(3).values("c", growing(1.0)),
+            Inconclusive,
+            cut,
+        ),
+        ("a gauge within", gauge().cut(3).values("c", [1.0]), Inconclusive, cut),
+        ("a gauge below", gauge().cut(3).values("c", [-9.0]), Fail, "lag is -9 on c, below"),
+        ("a pod that is gone", counter().cut(3).no_data().parameters(pass), Inconclusive, cut),
+        ("a quantile", latency(9.0), Inconclusive, cut),
+        ("the primary's", counter().cut(3).values("c", growing(1.0)).values("p", growing(1.0)), Pass, "errors is"),
+        (
+            "the service's as well",
+            gauge().cut(3).whole(Some(Track::Primary), [1.0]).whole(None, [1.0]),
+            Inconclusive,
+            cut,
+        ),
+    ];
+    for (case, metric, outcome, reason) in table {
+        let finding = judge(metric);
+        assert_eq!(finding.outcome, outcome, "{case}: {}", finding.reason);
+        assert!(finding.reason.contains(reason), "{case}: {}", finding.reason);
+    }
 }
 
 #[test]
@@ -138,12 +315,21 @@ fn a_condition_is_broken_only_if_it_holds_somewhere_in_the_primary() {
         ("nowhere", works().no_data(), Inconclusive, "neither does it on any primary pod"),
         ("NaN", works().values("c", [f64::NAN]).values("p", [1.0]), Inconclusive, "works is NaN on c"),
         ("error", works().error("refused"), Inconclusive, "works could not be fetched: refused"),
+        (
+            "cut",
+            works().cut(2).no_data(),
+            Inconclusive,
+            "works cannot be judged on c: the answer was too large, 2 series",
+        ),
+        ("cut, but all there", works().cut(2).values("c", [1.0]), Pass, "works holds on every canary pod"),
     ];
     for (case, metric, outcome, reason) in table {
         let finding = judge(metric);
         assert_eq!(finding.outcome, outcome, "{case}: {}", finding.reason);
         assert!(finding.reason.contains(reason), "{case}: {}", finding.reason);
     }
+    let cut = judge_with(works().cut(2).no_data(), r#"{"without-samples":"pass"}"#);
+    assert_eq!(cut.outcome, Inconclusive, "{}", cut.reason);
     assert_eq!(judge_with(works().no_data(), r#"{"without-samples":"pass"}"#).outcome, Pass);
 }
 
@@ -222,6 +408,21 @@ proptest! {
         *place.get_mut(&mut values) = f64::NAN;
         let metric = MetricBuilder::counter("m").max(max).values("c", values);
         prop_assert_ne!(judge(metric).outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn a_pod_with_samples_passes_with_without_samples_pass_only_where_it_does_without(
+        values in prop::collection::vec(any_value(), 1..6), apart in 1_i64..400, ended in 0_i64..600, cut in 0_u32..2,
+        kind in 0..3_usize, max in 0.0..50.0,
+    ) {
+        let metric = || {
+            let metric = [MetricBuilder::counter, MetricBuilder::gauge, MetricBuilder::histogram][kind]("m");
+            let labels: &[(&str, &str)] = if kind == 2 { &[("le", "+Inf")] } else { &[] };
+            let metric = metric.max(max).window(60_000).series(Some("c"), None, labels, values.clone());
+            metric.every(1000 * apart).ended(1000 * ended).cut(cut)
+        };
+        let outcome = judge_with(metric(), r#"{"without-samples":"pass"}"#).outcome;
+        prop_assert_eq!(outcome, judge(metric()).outcome);
     }
 
     #[test]
