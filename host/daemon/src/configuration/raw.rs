@@ -265,7 +265,7 @@ impl Section for Overrides {
             step: fields.optional("step", "By how much the canary grows: a share or a number of pods; 20% if left out."),
             break_point: fields.optional("break-point", "The share at which a candidate that passed is promoted; 50% if left out."),
             surge: fields.optional("surge", "How many pods beyond a service's number capacity may use while it moves: a share or a number, 0 where partitions are counted; 25% if left out."),
-            warm_up: fields.optional("warm-up", "The wait after each scaling before the first check counts; 2m if left out."),
+            warm_up: fields.optional("warm-up", "The wait after each scaling before the first check counts; 2m if left out. It must cover the time in which pods are cold and the longest window, since that check judges the window before it."),
             check_interval: fields.optional("check-interval", "The time between two checks, at least 100ms; 30s if left out."),
             passes: fields.optional("passes", "How many checks must pass before a step is done; 3 if left out. A parameter of breakpoint."),
             tolerated_failures: fields.optional("tolerated-failures", "How many checks may fail within failure-window; 1 if left out. A parameter of breakpoint."),
@@ -314,10 +314,13 @@ impl Section for Metric {
             condition: fields.optional("condition", "PromQL that gives a sample for each pod that is good."),
             kind: fields.optional("kind", "What the samples of series are."),
             unit: fields.optional("unit", "For people, such as errors/s."),
-            better: fields.optional("better", "Which direction is good; neither if left out."),
+            better: fields.optional(
+                "better",
+                "Which direction is good, for policies of your own: no built-in one reads it; neither if left out.",
+            ),
             min: fields.optional("min", "The least value that passes."),
             max: fields.optional("max", "The greatest value that passes."),
-            window: fields.optional("window", "Of rates; from 1s to 2h, 1m if left out."),
+            window: fields.optional("window", "Of rates; from 1s to 2h, 1m if left out; the scrape interval at least."),
             parameters: fields.optional("parameters", "For the analyzers.").unwrap_or_default(),
         }
     }
