@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::{
-    Attribute, Classification, Finding, KindOfChange, MetricFinding, Move, NextStep, Outcome, Situation, Track,
+    Attribute, Classification, Finding, KindOfChange, MetricFinding, Move, NextStep, Outcome, Situation, Timestamp,
+    Track,
 };
 
 impl Finding {
@@ -71,7 +72,18 @@ impl Move {
     }
 }
 
+/// How many checks before the newest a situation holds at most.
+pub const REMEMBERED: usize = 64;
+
 impl Situation {
+    /// The time of the oldest check, where there were others before it which the host has forgotten.
+    #[must_use]
+    pub fn remembered_since(&self) -> Option<Timestamp> {
+        let counted = self.checks.iter().rev().skip(1).filter(|check| !check.early).count();
+        let forgotten = self.checks.len() > REMEMBERED || counted < self.progress.checks_in_all as usize;
+        self.checks.first().filter(|_| forgotten).map(|check| check.at)
+    }
+
     /// The value of an attribute.
     #[must_use]
     pub fn attribute(&self, key: &str) -> Option<&str> {

@@ -72,6 +72,7 @@ mod policy;
 mod samples;
 pub mod testing;
 
+pub use answers::REMEMBERED;
 pub use bindings::shared::aviary::policy::types::{
     AnalyzerFinding, Attribute, Better, Change, Check, Classification, Difference, Duration, Finding, ImageDifference,
     Info, Json, KindOfChange, Label, Metric, MetricFinding, MetricKind, MetricStatus, Move, NextStep, Observation,

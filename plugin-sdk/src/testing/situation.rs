@@ -1,7 +1,7 @@
 //! A situation, as a progression is asked about it.
 
 use crate::{
-    AnalyzerFinding, Check, Finding, Outcome, Situation, Timestamp,
+    AnalyzerFinding, Check, Finding, Outcome, REMEMBERED, Situation, Timestamp,
     testing::{MINUTE, NOW, progress, service},
 };
 
@@ -10,6 +10,7 @@ use crate::{
 pub struct SituationBuilder {
     situation: Situation,
     checks: Vec<Planned>,
+    forgetting: bool,
 }
 
 /// A check that waits for its time.
@@ -39,7 +40,7 @@ impl SituationBuilder {
             parameters: String::new(),
             attributes: Vec::new(),
         };
-        Self { situation, checks: Vec::new() }
+        Self { situation, checks: Vec::new(), forgetting: false }
     }
 
     /// The canary's pods in this step, the break-point and the size of a step.
@@ -76,6 +77,13 @@ impl SituationBuilder {
         self.planned(outcome, true)
     }
 
+    /// Only as many checks are there in the end as the host remembers.
+    #[must_use]
+    pub fn forgetting(mut self) -> Self {
+        self.forgetting = true;
+        self
+    }
+
     /// The parameters as a configuration gives them, JSON.
     #[must_use]
     pub fn parameters(mut self, json: &str) -> Self {
@@ -104,8 +112,13 @@ impl SituationBuilder {
         let mut own = self.situation.checks.iter().filter(|check| check.step_index == progress.step_index);
         let complete = own.find(|check| !check.early).map_or(NOW, |check| check.at) - MINUTE;
         progress.started = progress.started.min(at);
+        progress.checks_in_all = count(self.checks.iter().rev().skip(1).filter(|check| !check.early).count());
         (progress.step_started, progress.step_complete) =
             (complete - MINUTE / 2, progress.step_complete.map(|_| complete));
+        if self.forgetting {
+            let checks = &mut self.situation.checks;
+            checks.drain(..checks.len().saturating_sub(REMEMBERED + 1));
+        }
         self.situation
     }
 
@@ -114,6 +127,10 @@ impl SituationBuilder {
         self.checks.push(Planned { outcome, early, step_index: progress.step_index, canary: progress.canary.wanted });
         self
     }
+}
+
+fn count(checks: usize) -> u32 {
+    u32::try_from(checks).unwrap_or(u32::MAX)
 }
 
 fn check(planned: Planned, at: Timestamp) -> Check {

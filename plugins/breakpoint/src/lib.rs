@@ -4,20 +4,23 @@
 mod tally;
 mod words;
 
-use aviary_policy_sdk::{Check, Move, NextStep, Outcome, Progression, Situation, parameters};
+use aviary_policy_sdk::{Check, Move, NextStep, Outcome, Progression, REMEMBERED, Situation, parameters};
 
 use crate::tally::Tally;
 
 parameters! {
-    /// What a step needs, what is tolerated, and how long a canary may be undecided. Durations are milliseconds.
+    /// What a step needs, what is tolerated, and how long a canary may be undecided. Durations are milliseconds. The last 64
+    /// checks are remembered, and nothing counts that is forgotten.
     pub struct Settings {
-        /// Checks that must pass in a step, none failing in between.
+        /// Checks that must pass in a step, none failing in between; at most 64.
         pub passes: u32 = 1,
-        /// For how long they must have been passing; 0 asks for no more than their number.
+        /// For how long they must have been passing, at most as long as 64 checks take; 0 asks for no more than their number.
         pub pass_duration: u64 = 0,
-        /// Failed checks that do not roll back yet.
+        /// Failed checks that do not roll back yet; below 64.
         pub tolerated_failures: u32 = 0,
-        /// How far back failures count; 0 means since the rollout began.
+        /// How far back failures count, at most as long as 64 checks take: where the checks that are remembered do not reach
+        /// so far back, a failure rolls back, as if those forgotten had failed as often as is tolerated. 0 means all that
+        /// are remembered.
         pub failure_window: u64 = 0,
         /// What an inconclusive check means.
         pub inconclusive: Inconclusive = Inconclusive::Hold,
@@ -57,6 +60,9 @@ impl Progression for Breakpoint {
         if tally.failures.len() > settings.tolerated_failures as usize {
             return Move::new(NextStep::Rollback, words::failures(&tally.failures, settings));
         }
+        if let Some(known_for) = tally.too_many_forgotten(last, settings) {
+            return Move::new(NextStep::Rollback, words::forgotten(last, known_for, settings));
+        }
         match last.outcome {
             Outcome::Pass | Outcome::Inconclusive if last.early => Move::new(NextStep::Hold, "the warm-up is not over"),
             Outcome::Pass => passed(situation, settings, &tally),
@@ -73,6 +79,15 @@ impl Progression for Breakpoint {
                 "parameter `passes` must be at least 1: nothing is promoted without a check that passed".to_owned()
             );
         }
+        if settings.passes as usize > REMEMBERED {
+            return Err(format!("parameter `passes` must be at most {REMEMBERED}: no more checks are remembered"));
+        }
+        if settings.tolerated_failures as usize >= REMEMBERED {
+            return Err(format!(
+                "parameter `tolerated-failures` must be below {REMEMBERED}: no more checks are remembered, so that failures \
+                 would never be too many"
+            ));
+        }
         Ok(())
     }
 }
@@ -85,7 +100,9 @@ fn passed(situation: &Situation, settings: &Settings, tally: &Tally) -> Move {
     }
     if tally.passing_for < settings.pass_duration {
         let (so_far, needed) = (words::duration(tally.passing_for), words::duration(settings.pass_duration));
-        return Move::new(NextStep::Hold, format!("passing for {so_far} of {needed} in step {}", progress.step_index));
+        let forgotten = if tally.passes_forgotten { words::PASSES_FORGOTTEN } else { "" };
+        let reason = format!("passing for {so_far} of {needed} in step {}{forgotten}", progress.step_index);
+        return Move::new(NextStep::Hold, reason);
     }
     let passes = format!("{} in step {}", words::count(tally.passes, "pass", "passes"), progress.step_index);
     let (size, break_point) = (progress.canary.wanted, progress.break_point);

@@ -10,21 +10,38 @@ pub(crate) struct Tally<'a> {
     pub(crate) passes: u32,
     /// Milliseconds from the first of them to now.
     pub(crate) passing_for: u64,
+    /// Whether they may have begun before, with checks that are forgotten.
+    pub(crate) passes_forgotten: bool,
     /// Failures that still count, oldest first.
     pub(crate) failures: Vec<&'a Check>,
+    /// For how many milliseconds of their window it is known how many there are, where that is not the whole.
+    pub(crate) failures_known_for: Option<u64>,
 }
 
 impl<'a> Tally<'a> {
     pub(crate) fn of(situation: &'a Situation, settings: &Settings) -> Self {
         let progress = &situation.progress;
         let since_failure = situation.checks.iter().rev().take_while(|check| !fails(check, settings));
-        let passes: Vec<&Check> = since_failure.filter(|check| counts(check, progress)).collect();
+        let since_failure: Vec<&Check> = since_failure.collect();
+        let passes: Vec<&&Check> = since_failure.iter().filter(|check| counts(check, progress)).collect();
         let first = passes.last().map_or(progress.now, |check| check.at);
+        let oldest = situation.remembered_since();
+        let all_of_step = since_failure.len() == situation.checks.len()
+            && since_failure.last().is_some_and(|check| check.step_index == progress.step_index);
         Self {
             passes: u32::try_from(passes.len()).unwrap_or(u32::MAX),
             passing_for: between(first, progress.now),
+            passes_forgotten: oldest.is_some() && all_of_step,
             failures: failures(situation, settings),
+            failures_known_for: oldest
+                .filter(|oldest| is_gap(*oldest, progress, settings))
+                .map(|oldest| between(oldest, progress.now)),
         }
+    }
+
+    /// Whether the last check failed, and how many did in its window cannot be told any more.
+    pub(crate) fn too_many_forgotten(&self, last: &Check, settings: &Settings) -> Option<u64> {
+        self.failures_known_for.filter(|_| fails(last, settings))
     }
 }
 
@@ -35,12 +52,22 @@ fn counts(check: &Check, progress: &Progress) -> bool {
     here && complete && !check.early && check.outcome == Outcome::Pass
 }
 
-fn failures<'a>(situation: &'a Situation, settings: &Settings) -> Vec<&'a Check> {
-    let progress = &situation.progress;
-    let from = match settings.failure_window {
+/// Whether a check that is forgotten can lie in the window: the one before the oldest is an interval older, at least.
+fn is_gap(oldest: Timestamp, progress: &Progress, settings: &Settings) -> bool {
+    settings.failure_window > 0
+        && oldest.saturating_sub_unsigned(progress.check_interval) > window_start(progress, settings)
+}
+
+/// From when on failures count.
+fn window_start(progress: &Progress, settings: &Settings) -> Timestamp {
+    match settings.failure_window {
         0 => progress.started,
         window => progress.now.saturating_sub_unsigned(window).max(progress.started),
-    };
+    }
+}
+
+fn failures<'a>(situation: &'a Situation, settings: &Settings) -> Vec<&'a Check> {
+    let from = window_start(&situation.progress, settings);
     situation.checks.iter().filter(|check| check.at >= from && fails(check, settings)).collect()
 }
 

@@ -4,6 +4,10 @@ use aviary_policy_sdk::Check;
 
 use crate::Settings;
 
+/// Why they seem to pass no longer than that.
+pub(crate) const PASSES_FORGOTTEN: &str =
+    ", but only the last 64 checks are remembered: ask for a shorter `pass-duration`, or check less often";
+
 /// What the worst of a check's findings said, and whose it was.
 pub(crate) fn blame(check: &Check) -> String {
     let worst = check.findings.iter().rev().max_by_key(|it| it.finding.outcome);
@@ -26,6 +30,17 @@ pub(crate) fn failures(failures: &[&Check], settings: &Settings) -> String {
             settings.tolerated_failures
         ),
     }
+}
+
+/// Why it is by one failure more, though it is not known whether they are too many.
+pub(crate) fn forgotten(last: &Check, known_for: u64, settings: &Settings) -> String {
+    format!(
+        "a failed check, {} tolerated{}, of which only {} are remembered: what is forgotten may have failed as often; {}",
+        settings.tolerated_failures,
+        window(settings),
+        duration(known_for),
+        blame(last)
+    )
 }
 
 /// Why it is not, yet.

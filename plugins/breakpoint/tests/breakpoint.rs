@@ -150,6 +150,62 @@ fn doubt_is_counted_from_the_end_of_the_warm_up() {
     assert!(same(next(doubt(4), parameters).next, NextStep::Pause));
 }
 
+/// Checks that are a minute apart, so many before the newest that they are not all remembered.
+fn long(outcomes: impl IntoIterator<Item = Outcome>) -> SituationBuilder {
+    step().checks(outcomes).forgetting()
+}
+
+#[test]
+fn passes_that_are_forgotten_are_said_to_be() {
+    let parameters = r#"{"pass-duration":4000000}"#;
+    let held = next(long([Pass; 90]), parameters);
+    assert!(same(held.next, NextStep::Hold));
+    assert_eq!(
+        held.reason,
+        "passing for 64 min of 66 min in step 2, but only the last 64 checks are remembered: ask for a shorter \
+         `pass-duration`, or check less often"
+    );
+    assert!(same(next(long([Pass; 90]), r#"{"pass-duration":3840000}"#).next, NextStep::Advance(4)));
+    let failed_in_between = (0..90).map(|index| if index == 60 { Fail } else { Pass });
+    let held = next(long(failed_in_between), r#"{"pass-duration":4000000,"tolerated-failures":1}"#);
+    assert_eq!(held.reason, "passing for 28 min of 66 min in step 2");
+    let of_two_steps = SituationBuilder::new().sizes(2, 5, 2).checks([Pass; 60]).step(2).checks([Pass; 30]);
+    let held = next(of_two_steps.forgetting(), parameters);
+    assert_eq!(held.reason, "passing for 29 min of 66 min in step 2");
+}
+
+#[test]
+fn a_failure_is_not_tolerated_where_earlier_ones_may_be_forgotten() {
+    let failing = |count: usize| (0..count).map(move |index| if index + 1 == count { Fail } else { Pass });
+    let parameters = |window: u64| format!(r#"{{"tolerated-failures":3,"failure-window":{window}}}"#);
+    let back = next(long(failing(90)), &parameters(7_200_000));
+    assert!(same(back.next, NextStep::Rollback));
+    assert_eq!(
+        back.reason,
+        "a failed check, 3 tolerated within 120 min, of which only 64 min are remembered: what is forgotten may have failed \
+         as often; threshold: it was fail"
+    );
+    for (checks, window) in [(90, 3_840_000), (90, 0), (60, 7_200_000)] {
+        let held = next(long(failing(checks)), &parameters(window));
+        assert!(same(held.next, NextStep::Hold), "{checks} {window}: {}", held.reason);
+    }
+    let passes = (0..90).map(|index| if index == 80 { Fail } else { Pass });
+    assert!(same(next(long(passes), &parameters(7_200_000)).next, NextStep::Advance(4)));
+}
+
+#[test]
+fn more_than_is_remembered_is_refused_at_the_door() {
+    let refused = |parameters: &str| Breakpoint::check(&read(parameters).unwrap()).unwrap_err();
+    let fault = "parameter `passes` must be at most 64: no more checks are remembered";
+    assert_eq!(refused(r#"{"passes":65}"#), fault);
+    assert_eq!(
+        refused(r#"{"tolerated-failures":64}"#),
+        "parameter `tolerated-failures` must be below 64: no more checks are remembered, so that failures would never be \
+         too many"
+    );
+    Breakpoint::check(&read(r#"{"passes":64,"tolerated-failures":63}"#).unwrap()).unwrap();
+}
+
 #[test]
 fn no_pass_needed_is_refused_at_the_door() {
     let settings: Settings = read(r#"{"passes":0}"#).unwrap();
@@ -174,6 +230,24 @@ prop_compose! {
 }
 
 proptest! {
+    #[test]
+    fn whatever_is_forgotten_no_more_failures_are_tolerated_than_asked(
+        failed in prop::collection::vec(prop::bool::weighted(0.025), 70..130), tolerated in 0_u32..3, minutes in 50_i64..120,
+    ) {
+        let failure_window = u64::try_from(minutes * MINUTE).unwrap();
+        let settings = Settings { passes: 64, tolerated_failures: tolerated, failure_window, ..Settings::default() };
+        for taken in 1..=failed.len() {
+            let outcomes = failed[..taken].iter().map(|failed| if *failed { Fail } else { Pass });
+            let found = Breakpoint::next(&long(outcomes).build(), &settings);
+            if same(found.next, NextStep::Rollback) {
+                break;
+            }
+            let window = taken.saturating_sub(usize::try_from(minutes).unwrap() + 1)..taken;
+            let failures = failed[window].iter().filter(|failed| **failed).count();
+            prop_assert!(failures <= tolerated as usize, "{failures} at {taken}: {}", found.reason);
+        }
+    }
+
     #[test]
     fn it_never_goes_beyond_the_break_point_nor_on_without_a_pass(
         settings in settings(), canary in 0_u32..200, break_point in 1_u32..200, step in 0_u32..300,
