@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use aviary_core::settings::{Amount, BREAKPOINT, MetricSettings, OnRollback, PolicyChoice, Settings};
+use aviary_core::{
+    record::REMEMBERED,
+    settings::{Amount, BREAKPOINT, MetricSettings, OnRollback, PolicyChoice, Settings},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -122,6 +125,11 @@ pub struct Layers<'a> {
     entry: (Place, &'a str),
 }
 
+/// As long as so many checks take as are remembered.
+pub fn remembered_for(check_interval: Duration) -> Duration {
+    check_interval.saturating_mul(u32::try_from(REMEMBERED).unwrap_or(u32::MAX))
+}
+
 const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
 }
@@ -136,8 +144,15 @@ impl<'a> Layers<'a> {
         Pace {
             passes: self.or(|said| said.plain.passes.as_ref(), 3),
             tolerated_failures: self.or(|said| said.plain.tolerated_failures.as_ref(), 1),
-            failure_window: self.or(|said| said.plain.failure_window.as_ref(), minutes(10)),
+            failure_window: self.or(
+                |said| said.plain.failure_window.as_ref(),
+                minutes(10).min(remembered_for(self.check_interval().value)),
+            ),
         }
+    }
+
+    fn check_interval(&self) -> Sourced<Duration> {
+        self.or(|said| said.plain.check_interval.as_ref(), Duration::from_secs(30))
     }
 
     /// Everything that holds.
@@ -149,7 +164,7 @@ impl<'a> Layers<'a> {
             break_point: self.or(|said| said.plain.break_point.as_ref(), Amount::Percent(50.0)),
             surge: self.or(|said| said.plain.surge.as_ref(), Amount::Percent(25.0)),
             warm_up: self.or(|said| said.plain.warm_up.as_ref(), minutes(2)),
-            check_interval: self.or(|said| said.plain.check_interval.as_ref(), Duration::from_secs(30)),
+            check_interval: self.check_interval(),
             ready_deadline: self.or(|said| said.plain.ready_deadline.as_ref(), minutes(10)),
             longest_step: self.or(|said| said.plain.longest_step.as_ref(), minutes(60)),
             on_rollback: self.or(|said| said.plain.on_rollback.as_ref(), OnRollback::default()),

@@ -4,20 +4,22 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
-use aviary_core::{settings::BREAKPOINT, time::humane};
+use aviary_core::{record::REMEMBERED, settings::BREAKPOINT, time::humane};
 
 use super::{
     Configuration, Entry, InForce, Layer, Source,
     fault::Faults,
     fields::{Placed, nearest},
-    layers::Layers,
+    layers::{Layers, remembered_for},
     lease,
     names::said,
     prometheus,
     raw::{File, NO_SERVICE, Overrides, Service},
     settings::{Checked, check},
+    units::duration_text,
     values::Named,
     which,
 };
@@ -111,6 +113,7 @@ fn entry(number: usize, raw: Placed<Service>, outer: &Outer, faults: &mut Faults
     let in_force = layers.in_force();
     said_for(&own.plain, &in_force.progression.value.name, faults);
     check_pace(&in_force, faults);
+    check_remembered(&in_force, faults);
     let settings = Arc::new(in_force.settings());
     Some(Entry { namespace: raw.value.namespace?.value, which: which?, source, settings, in_force: Arc::new(in_force) })
 }
@@ -157,6 +160,29 @@ fn check_pace(holds: &InForce, faults: &mut Faults) {
             humane(interval)
         );
         faults.push(window.source.fault(message));
+    }
+}
+
+/// What reaches further back than checks are remembered would never be met, or never be too much.
+fn check_remembered(holds: &InForce, faults: &mut Faults) {
+    let progression = &holds.progression.value;
+    let longest = remembered_for(holds.check_interval.value);
+    for name in ["failure-window", "pass-duration"].iter().filter(|_| progression.name == BREAKPOINT) {
+        let Some(given) = progression.parameters.get(*name) else { continue };
+        let Some(asked) = given.value.as_u64().map(Duration::from_millis).filter(|asked| *asked > longest) else {
+            continue;
+        };
+        let own = given.source != holds.pace.failure_window.source;
+        let milliseconds = if own { format!(" ({})", longest.as_millis()) } else { String::new() };
+        let least = u64::try_from(asked.as_millis().div_ceil(REMEMBERED as u128)).unwrap_or(u64::MAX);
+        let message = format!(
+            "{name} {} is longer than the {REMEMBERED} checks of a rollout that are remembered take: make it {}{milliseconds} at most, \
+             or check-interval {} at least",
+            duration_text(asked),
+            duration_text(longest),
+            duration_text(Duration::from_millis(least))
+        );
+        faults.push(given.source.fault(message));
     }
 }
 

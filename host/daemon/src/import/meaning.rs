@@ -26,8 +26,7 @@ pub fn settings(deployment: &Deployment, pace: &Pace) -> Vec<Field> {
         field("tolerated-failures", count(pace.tolerated_failures), tolerated(deployment)),
     ];
     if pace.tolerated_failures > 0 {
-        let note = once(&deployment.check_interval, words::FAILURE_WINDOW);
-        fields.push(field("failure-window", time(pace.failure_window), vec![note]));
+        fields.push(field("failure-window", time(pace.failure_window), failure_window(deployment, pace)));
     }
     fields.push(field("ready-deadline", time(pace.ready_deadline), ready_deadline(deployment, pace)));
     fields.push(field("longest-step", time(pace.longest_step), longest_step(deployment, pace)));
@@ -114,6 +113,15 @@ fn tolerated(deployment: &Deployment) -> Vec<Note> {
     notes
 }
 
+fn failure_window(deployment: &Deployment, pace: &Pace) -> Vec<Note> {
+    let from = &deployment.check_interval;
+    let mut notes = vec![once(from, words::FAILURE_WINDOW)];
+    if pace.failure_window < pace.step() {
+        notes.push(here(from, words::FAILURE_WINDOW_BOUNDED.to_owned()));
+    }
+    notes
+}
+
 fn ready_deadline(deployment: &Deployment, pace: &Pace) -> Vec<Note> {
     let from = &deployment.abort;
     let mut notes = vec![once(from, words::READY)];
@@ -126,7 +134,7 @@ fn ready_deadline(deployment: &Deployment, pace: &Pace) -> Vec<Note> {
 fn longest_step(deployment: &Deployment, pace: &Pace) -> Vec<Note> {
     let from = &deployment.max_step_duration;
     let mut notes = vec![once(from, words::LONGEST)];
-    if pace.longest_step < 2 * (pace.ready_deadline + pace.warm_up + pace.passes * pace.check_interval) {
+    if pace.longest_step < 2 * pace.step() {
         notes.push(here(from, words::LONGEST_BOUNDED.to_owned()));
     }
     notes

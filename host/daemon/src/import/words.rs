@@ -16,6 +16,7 @@ pub const TOLERATED: &str = "One failed check more rolls back: check_max_failure
     each step; here the failures within failure-window count.";
 pub const FAILURE_WINDOW: &str = "ready-deadline + warm-up + passes * check-interval, so that all failures of one step fall \
     into it.";
+pub const FAILURE_WINDOW_BOUNDED: &str = "No longer than 64 checks take: so many are remembered.";
 pub const READY: &str = "From abort; see that it is long enough: pods must be Ready by then, there it was enough that they ran. \
     It starts anew with each pod that becomes available.";
 pub const LONGEST: &str = "Twice ready-deadline + warm-up + passes * check-interval. A step without a verdict by then is \

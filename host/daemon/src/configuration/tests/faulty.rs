@@ -161,6 +161,22 @@ fn values_out_of_bounds_are_said_with_a_good_one() {
             "1:28: defaults.failure-window: failure-window 1s is shorter than check-interval 30s, so that no two failures ever fall into it: make it longer",
         ),
         (
+            "defaults: {failure-window: 40m}",
+            "1:28: defaults.failure-window: failure-window 40m is longer than the 64 checks of a rollout that are remembered take: make it 32m at most, or check-interval 37s500ms at least",
+        ),
+        (
+            "defaults: {check-interval: 5s, failure-window: 10m}",
+            "1:48: defaults.failure-window: failure-window 10m is longer than the 64 checks of a rollout that are remembered take: make it 5m20s at most, or check-interval 9s375ms at least",
+        ),
+        (
+            "defaults: {progression: {policy: breakpoint, parameters: {pass-duration: 3600000}}}",
+            "1:59: defaults.progression.parameters.pass-duration: pass-duration 1h is longer than the 64 checks of a rollout that are remembered take: make it 32m (1920000) at most, or check-interval 56s250ms at least",
+        ),
+        (
+            "defaults: {progression: {policy: breakpoint, parameters: {failure-window: 1920001}}}",
+            "1:59: defaults.progression.parameters.failure-window: failure-window 32m1ms is longer than the 64 checks of a rollout that are remembered take: make it 32m (1920000) at most, or check-interval 30s1ms at least",
+        ),
+        (
             "defaults: {progression: {policy: mine}, passes: 2}",
             "1:49: defaults.passes: is for the progression breakpoint, but mine is chosen: give it in its parameters",
         ),

@@ -132,3 +132,18 @@ fn the_configurations_for_kustomize_are_good() {
     good(include_str!("../../../../../config/kustomize/aviary.yaml"));
     good(include_str!("../../../../../config/kustomize-example/aviary/aviary.yaml"));
 }
+
+#[test]
+fn failures_count_together_for_ten_minutes_or_as_long_as_checks_are_remembered() {
+    let window = |line: &str| {
+        let configuration = good(&format!("defaults: {line}\n{SERVICE}"));
+        configuration.entries[0].settings.progression.parameters["failure-window"].clone()
+    };
+    assert_eq!(window("{}"), 600_000);
+    assert_eq!(window("{check-interval: 5s}"), 320_000);
+    assert_eq!(window("{failure-window: 32m}"), 1_920_000);
+    assert_eq!(
+        window("{progression: {policy: breakpoint, parameters: {failure-window: 0, pass-duration: 1920000}}}"),
+        0
+    );
+}

@@ -89,6 +89,15 @@ fn what_differs_for_one_service_is_said() {
 }
 
 #[test]
+fn failures_count_no_longer_than_checks_are_remembered() {
+    let imported = good(&worker(&[("check_max_failures", "2"), ("abort", "2h")]));
+    let window = read(&imported.yaml).entries[0].settings.progression.parameters["failure-window"].clone();
+    assert_eq!(window, 64 * 60 * 1000);
+    let said = imported.differences.to_string();
+    assert!(said.contains("No longer than 64 checks take: so many are remembered."), "{said}");
+}
+
+#[test]
 fn what_is_no_delay_to_python_is_none() {
     for nothing in ["0s", "0", "''", "false", ""] {
         assert_eq!(settings(&[("start_delay", nothing)]).warm_up, Duration::ZERO, "{nothing:?}");
