@@ -1,6 +1,6 @@
 //! What happens next for one service: the core's plan, carried out one effect at a time.
 
-use aviary_cluster::{RecordObject, ServiceKey, WriteError, Written};
+use aviary_cluster::{Index, Kind, RecordObject, ServiceKey, WriteError, Written};
 use aviary_core::{
     answer::answered,
     command::{Command, commanded, may_readopt},
@@ -82,9 +82,13 @@ impl Daemon {
         if plan.record.is_none() && plan.act.is_none() {
             cared.is_untroubled();
         }
+        let unseen = unseen(&self.index, key).filter(|_| matches!(plan.question, Some(Question::Observe { .. })));
         let missing = missing(&self.judges.policies, &cared.settings);
-        stand(key, cared, plan.reason.clone(), plan.problems.iter().cloned().chain(missing).collect());
-        self.carry_out(key, &view, plan);
+        let reason = unseen.as_ref().unwrap_or(&plan.reason).clone();
+        stand(key, cared, reason, plan.problems.iter().cloned().chain(missing).collect());
+        if unseen.is_none() {
+            self.carry_out(key, &view, plan);
+        }
     }
 
     fn carry_out(&mut self, key: &ServiceKey, view: &View, plan: Plan) {
@@ -295,6 +299,13 @@ impl Daemon {
         let _ = asked_by.answer.send(outcome);
         self.drive(key);
     }
+}
+
+/// Why the canary's pods cannot be judged now: nobody sees what becomes of them. Once they are listed anew it goes on.
+fn unseen(index: &Index, key: &ServiceKey) -> Option<String> {
+    let unseen =
+        [Kind::ReplicaSet, Kind::Pod].into_iter().find_map(|kind| Some((kind, index.failure(&key.namespace, kind)?)));
+    unseen.map(|(kind, error)| format!("not checked while the {kind} are not seen: {error}"))
 }
 
 fn stand(key: &ServiceKey, cared: &mut Cared, reason: String, problems: Vec<Problem>) {
