@@ -177,7 +177,10 @@ impl Daemon {
             return;
         }
         let Some(stored) = self.index.record(key) else {
-            self.left_behind.remove(key);
+            // Of a namespace that is not watched any more nobody knows better.
+            if self.index.is_listed(&key.namespace) {
+                self.left_behind.remove(key);
+            }
             return;
         };
         let released = Record::parse(&stored.text).is_ok_and(|record| record.phase == Phase::Released);

@@ -164,10 +164,16 @@ fn scenario_22_services_and_namespaces_come_and_go_with_the_file() {
     assert!(!changes.contains("socket"), "the command line says it: {changes}");
 
     world.daemon.configure(&alone);
-    world.eventually("bar is left behind", 20, || {
+    let is_left_behind = || {
         let left = world.whole_status()["left_behind"].to_string();
         left.contains("/bar: it has a record") && !world.phases().contains_key("bar")
+    };
+    world.eventually("bar is left behind", 20, is_left_behind);
+    world.reconfigure(&Configuration::default().with("warm-up", "3s"));
+    world.eventually("another change", 20, || {
+        world.whole_status()["daemon"]["configuration"]["changes"].to_string().contains("warm-up 2s -> 3s")
     });
+    assert!(is_left_behind(), "it stays so");
     assert_eq!(world.whole_status()["daemon"]["not_ready"], json!([]), "nobody waits for the lists of the other");
     world.daemon.configure(&file.to_string());
     world.eventually("bar is back", 30, || world.phases().get("bar").is_some_and(|phase| phase == "steady"));
