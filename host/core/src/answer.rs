@@ -240,8 +240,13 @@ fn moved(
         Some(Ok((said, policy))) => {
             rollout.unanswered = 0;
             let next = allowed(&rollout, &sizes, said.next);
+            let again = rollout.last_move.as_ref().is_some_and(|last| last.said.next == said.next);
+            if let (Err(why), false) = (&next, again) {
+                notes
+                    .push(Note::warning("Overruled", format!("holding, though {} says otherwise: {why}", policy.name)));
+            }
             rollout.last_move = Some(LastMove { at: now, said: said.clone(), policy });
-            match next {
+            match next.unwrap_or(Next::Hold) {
                 Next::Rollback => return back(record, &rollout, &said.reason, notes, now),
                 Next::Promote => return promote(record, rollout, &said.reason, notes),
                 Next::Advance(size) => advance(&mut rollout, size, &said.reason, notes, now),
@@ -256,16 +261,24 @@ fn moved(
 
 /// The host's last word: a paused rollout only goes back, sizes stay within the break-point, and nothing is promoted
 /// without a conclusive pass at the break-point size.
-fn allowed(rollout: &Rollout, sizes: &Sizes, next: Next) -> Next {
-    let settled = rollout.step_complete.is_some() && rollout.paused.is_none();
+///
+/// # Errors
+/// Why it holds instead.
+fn allowed(rollout: &Rollout, sizes: &Sizes, next: Next) -> Result<Next, String> {
+    let (size, most) = (rollout.size, sizes.break_point);
     match next {
-        Next::Rollback => Next::Rollback,
-        Next::Pause if rollout.paused.is_none() => Next::Pause,
-        Next::Promote if settled && may_promote(rollout, sizes.break_point) => Next::Promote,
-        Next::Advance(size) if settled && size.min(sizes.break_point) > rollout.size => {
-            Next::Advance(size.min(sizes.break_point))
+        Next::Rollback | Next::Hold => Ok(next),
+        _ if rollout.paused.is_some() => Ok(Next::Hold),
+        Next::Pause => Ok(next),
+        _ if rollout.step_complete.is_none() => Err(format!("the step's pods, {size}, are not all available yet")),
+        Next::Promote if may_promote(rollout, most) => Ok(next),
+        Next::Promote => {
+            Err(format!("promote needs a check that passed at the break-point, {most} pods, in this step"))
         }
-        _ => Next::Hold,
+        Next::Advance(to) if to.min(most) > size => Ok(Next::Advance(to.min(most))),
+        Next::Advance(to) => {
+            Err(format!("advance to {to} from {size} pods is no step ahead; the break-point is {most}"))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aviary_core::{
     answer::{Answer, answered},
     command::{Command, commanded},
-    judge::{ChangeKind, Classification, Outcome, PodObservation, Track},
+    judge::{ChangeKind, Classification, Next, Outcome, PodObservation, Track},
     lease::Lease,
     plan::{Question, RecordState, Service, plan},
     record::{Phase, Record},
@@ -194,6 +194,25 @@ fn errors_hold_then_pause_and_an_operator_resumes() {
     assert!(command(&mut world, Command::Resume));
     world.settle(capacity(5));
     assert!(world.said("Promoted"));
+}
+
+#[test]
+fn what_a_progression_may_not_say_is_held_and_told_once() {
+    for (next, why) in [
+        (Next::Promote, "promote needs a check that passed at the break-point, 2 pods"),
+        (Next::Advance(1), "advance to 1 from 1 pods is no step ahead; the break-point is 2"),
+    ] {
+        let mut world = adopted(5, QUARTER);
+        world.next = Some(next);
+        world.apply("worker:v2", None);
+        (0..100).for_each(|_| _ = world.tick());
+        assert!(
+            matches!(&world.record().phase, Phase::Canary(rollout) if rollout.size == 1 && rollout.checks_in_all > 5)
+        );
+        let told: Vec<_> = world.notes.iter().filter(|note| note.code == "Overruled").collect();
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0].text.contains(why), "{}", told[0].text);
+    }
 }
 
 #[test]

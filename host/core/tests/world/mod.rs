@@ -47,6 +47,8 @@ pub struct World {
     pub started: u32,
     /// What every check says.
     pub outcome: Outcome,
+    /// What the progression says whatever the outcome.
+    pub next: Option<Next>,
     uids: u32,
 }
 
@@ -166,6 +168,7 @@ impl World {
             notes: Vec::new(),
             started: 0,
             outcome: Outcome::Pass,
+            next: None,
             uids: 0,
         };
         world.create(Track::Original, spec(replicas, "worker:v1"), false);
@@ -334,6 +337,7 @@ impl World {
                     Outcome::Inconclusive => Next::Hold,
                     Outcome::Fail | Outcome::Critical => Next::Rollback,
                 };
+                let next = self.next.unwrap_or(next);
                 let said = Some(Ok((Move { next, reason: "test".to_owned() }, policy)));
                 Answer::Checked { epoch, evidence, check: Box::new(check), said }
             }
