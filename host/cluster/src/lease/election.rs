@@ -152,16 +152,23 @@ impl Election {
         }
     }
 
-    /// The Lease was seen like this at `now`.
+    /// The watch showed the Lease like this at `now`.
     pub fn see(&mut self, seen: Seen, now: Instant) {
-        let last = match &self.known {
+        if self.last().is_none_or(|(last, _)| last.version <= seen.version) {
+            self.read(seen, now);
+        }
+    }
+
+    fn last(&self) -> Option<(&Seen, Instant)> {
+        match &self.known {
             Known::There(last, since) => Some((last, *since)),
             _ => self.before.as_ref().map(|(last, since)| (last, *since)),
-        };
-        if last.is_some_and(|(last, _)| last.version > seen.version) {
-            return;
         }
-        let since = last.filter(|(last, _)| last.same_as(&seen)).map_or(now, |(_, since)| since);
+    }
+
+    /// It was read like this at `now`. That counts whatever was heard before: versions are smaller once etcd was restored.
+    pub fn read(&mut self, seen: Seen, now: Instant) {
+        let since = self.last().filter(|(last, _)| last.same_as(&seen)).map_or(now, |(_, since)| since);
         let mine = seen.holder.as_ref() == Some(&self.me);
         self.held = self.held.filter(|(epoch, _)| mine && *epoch == seen.epoch);
         self.known = Known::There(seen, since);

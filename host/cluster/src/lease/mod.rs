@@ -239,7 +239,7 @@ impl Competitor {
         };
         self.calling = None;
         match found {
-            Some(object) => self.election.see(seen(&object, self.settings.duration), Instant::now()),
+            Some(object) => self.election.read(seen(&object, self.settings.duration), Instant::now()),
             None => self.election.see_none(Instant::now()),
         }
     }

@@ -35,10 +35,23 @@ fn a_lease_that_is_free_is_taken_at_once_and_another_one_when_it_has_run_out() {
     for (seen, step) in table {
         let mut election = election();
         assert_eq!(election.next(now), Step::Read);
-        election.see(seen.clone(), now);
+        election.read(seen.clone(), now);
         assert_eq!(election.next(now), step, "{seen:?}");
         assert_eq!(election.next(now + seen.duration), takes(5, 4));
     }
+}
+
+#[test]
+fn what_is_read_counts_though_its_version_is_smaller_since_etcd_was_restored() {
+    let (mut election, now) = (election(), Instant::now());
+    election.see(lease(900, "other", 9, 3), now);
+    election.see(lease(5, "other", 2, 3), now);
+    assert_eq!(election.next(now + DURATION), takes(900, 4), "a watch may be behind");
+    election.failed(true, now + DURATION);
+    assert_eq!(election.next(now + DURATION), Step::Read);
+    election.read(lease(5, "other", 2, 3), now + DURATION);
+    assert_eq!(election.next(now + DURATION), Step::Wait(now + 2 * DURATION));
+    assert_eq!(election.next(now + 2 * DURATION), takes(5, 4));
 }
 
 #[test]
@@ -56,7 +69,7 @@ fn only_what_the_holder_does_counts_as_a_renewal() {
     // Somebody else was faster, and what is read then is the same: nothing was learnt.
     election.failed(true, now + seconds(16));
     assert_eq!(election.next(now + seconds(16)), Step::Read);
-    election.see(lease(7, "other", 2, 3), now + seconds(16));
+    election.read(lease(7, "other", 2, 3), now + seconds(16));
     assert_eq!(election.next(now + seconds(29)), takes(7, 4));
 }
 
@@ -72,7 +85,7 @@ fn a_lease_that_is_held_is_renewed_and_lost_to_whoever_took_it() {
     election.failed(false, now + seconds(10));
     assert_eq!(election.next(now + seconds(10)), Step::Wait(now + seconds(11)));
     assert_eq!(election.next(now + seconds(11)), Step::Read);
-    election.see(lease(7, "me", 3, 4), now + seconds(11));
+    election.read(lease(7, "me", 3, 4), now + seconds(11));
     assert_eq!(election.held(), Some((4, now)));
     assert_eq!(election.next(now + seconds(11)), Step::Write { over: Some(7), epoch: 4, takes: false });
     election.see(lease(8, "other", 4, 5), now + seconds(12));
@@ -257,7 +270,7 @@ impl World {
         let Some(call) = daemon.call.take() else { return };
         match (call.answer.clone().filter(|_| heard), call.write) {
             (Some(Ok(Some(seen))), Some(_)) => daemon.election.stored(seen, call.sent),
-            (Some(Ok(Some(seen))), None) => daemon.election.see(seen, now),
+            (Some(Ok(Some(seen))), None) => daemon.election.read(seen, now),
             (Some(Ok(None)), _) => daemon.election.see_none(now),
             (Some(Err(())), _) => daemon.election.failed(true, now),
             (None, _) => {
