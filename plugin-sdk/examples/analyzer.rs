@@ -1,6 +1,6 @@
 //! No pod of the canary may count something bad, such as errors, much faster than the pods of the primary do.
 
-use aviary_policy_sdk::{Analyzer, Finding, Metric, Observation, Span, Track, parameters};
+use aviary_policy_sdk::{Analyzer, Finding, Observation, Pod, Track, parameters};
 
 parameters! {
     /// What a configuration can set.
@@ -23,23 +23,27 @@ impl Analyzer for NoFaster {
     type Parameters = Settings;
 
     fn analyze(observation: &Observation, settings: &Settings) -> Finding {
+        if let Some(reason) = observation.too_early() {
+            return Finding::inconclusive(reason);
+        }
         let Some(metric) = observation.metric(&settings.metric) else {
             return Finding::inconclusive(format!("no metric `{}` is configured", settings.metric));
         };
-        let Some(primary) = mean(&rates(observation, metric, Track::Primary)) else {
-            return Finding::inconclusive(format!("no pod of the primary has a rate of {} yet", metric.name));
+        let (name, window) = (&metric.name, observation.window_of(metric));
+        // A NaN compares with nothing: it must not look like a rate within the limit.
+        let rate = |pod: &Pod| Some(metric.rate_of_pod(&pod.name, window)?.per_second).filter(|rate| rate.is_finite());
+        let Some(primary) = mean(observation.pods_of(Track::Primary).filter_map(rate)) else {
+            return Finding::inconclusive(format!("no pod of the primary has a rate of {name} yet"));
         };
-        let canary = rates(observation, metric, Track::Canary);
         let limit = settings.floor.max(primary * settings.factor);
-        match canary.iter().find(|(_, rate)| *rate > limit) {
-            Some((pod, rate)) => {
-                Finding::fail(format!("{pod}: {rate:.2} {} per second, the limit is {limit:.2}", metric.name))
+        let findings = observation.pods_of(Track::Canary).map(|pod| match rate(pod) {
+            Some(rate) if rate > limit => {
+                Finding::fail(format!("{}: {rate:.2} {name} per second, the limit is {limit:.2}", pod.name))
             }
-            None if canary.is_empty() => {
-                Finding::inconclusive(format!("no canary pod has a rate of {} yet", metric.name))
-            }
-            None => Finding::pass(format!("no canary pod has more than {limit:.2} {} per second", metric.name)),
-        }
+            Some(_) => Finding::pass(format!("no canary pod has more than {limit:.2} {name} per second")),
+            None => Finding::inconclusive(format!("{} has no rate of {name} yet", pod.name)),
+        });
+        Finding::worst(findings).unwrap_or_else(|| Finding::inconclusive("there is no canary pod"))
     }
 
     fn check(settings: &Settings) -> Result<(), String> {
@@ -50,16 +54,8 @@ impl Analyzer for NoFaster {
     }
 }
 
-/// The pods of a track that have a rate in the metric's window, since this step is complete.
-fn rates<'a>(observation: &'a Observation, metric: &Metric, track: Track) -> Vec<(&'a str, f64)> {
-    let progress = &observation.progress;
-    let span = Span::before(progress.now, metric.window).since(progress.step_complete.unwrap_or(progress.now));
-    let rate = |pod: &'a str| metric.rate_of_pod(pod, span).map(|rate| (pod, rate.per_second));
-    observation.pods_of(track).filter_map(|pod| rate(&pod.name)).collect()
-}
-
-fn mean(rates: &[(&str, f64)]) -> Option<f64> {
-    let (sum, count) = rates.iter().fold((0.0, 0.0), |(sum, count), (_, rate)| (sum + rate, count + 1.0));
+fn mean(rates: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = rates.fold((0.0, 0.0), |(sum, count), rate| (sum + rate, count + 1.0));
     (count > 0.0).then(|| sum / count)
 }
 
@@ -91,9 +87,29 @@ mod tests {
     }
 
     #[test]
-    fn without_samples_nothing_is_said() {
-        let errors = MetricBuilder::counter("errors").no_data();
-        let observation = ObservationBuilder::new().pod("new", Track::Canary).metric(errors).build();
-        assert_eq!(NoFaster::analyze(&observation, &Settings::default()).outcome, Outcome::Inconclusive);
+    fn what_is_not_known_of_a_pod_does_not_pass() {
+        assert_eq!(judge([0.0, f64::NAN, 30.0], [0.0, 15.0, 30.0]).outcome, Outcome::Inconclusive);
+        assert_eq!(judge([0.0, 15.0, 30.0], [0.0, f64::NAN, 30.0]).outcome, Outcome::Inconclusive);
+        let of = |pods: ObservationBuilder| {
+            let errors = MetricBuilder::counter("errors").values("new", [0.0, 1.0]).values("old", [0.0, 1.0]);
+            NoFaster::analyze(&pods.metric(errors).build(), &Settings::default()).reason
+        };
+        let primary = || ObservationBuilder::new().pod("old", Track::Primary);
+        let silent = primary().pod("new", Track::Canary).pod("silent", Track::Canary);
+        assert_eq!(of(silent), "silent has no rate of errors yet");
+        assert_eq!(of(primary()), "there is no canary pod");
+        assert_eq!(
+            of(ObservationBuilder::new().pod("new", Track::Canary)),
+            "no pod of the primary has a rate of errors yet"
+        );
+        assert_eq!(of(primary().warming_up()), "the warm-up of 1 min after the scaling is not over");
+    }
+
+    #[test]
+    fn a_pod_that_fails_fails_whatever_is_not_known_of_others() {
+        let errors = MetricBuilder::counter("errors").values("bad", [0.0, 900.0]).values("old", [0.0, 1.0]);
+        let pods = ObservationBuilder::new().pod("silent", Track::Canary).pod("bad", Track::Canary);
+        let observation = pods.pod("old", Track::Primary).metric(errors).build();
+        assert_eq!(NoFaster::analyze(&observation, &Settings::default()).outcome, Outcome::Fail);
     }
 }

@@ -1,6 +1,6 @@
 //! Doubles the canary after some checks that passed in a row, and promotes it at the break-point. One failure is enough.
 
-use aviary_policy_sdk::{Check, Move, NextStep, Outcome, Progression, Situation, parameters};
+use aviary_policy_sdk::{Check, Move, NextStep, Outcome, Progression, REMEMBERED, Situation, parameters};
 
 parameters! {
     /// What a configuration can set.
@@ -44,6 +44,9 @@ impl Progression for Doubling {
         if settings.passes == 0 {
             return Err("parameter `passes` must be at least 1: nothing is promoted without a pass".to_owned());
         }
+        if settings.passes as usize > REMEMBERED {
+            return Err(format!("parameter `passes` must be at most {REMEMBERED}: no more checks are remembered"));
+        }
         Ok(())
     }
 }
@@ -66,6 +69,13 @@ mod tests {
         assert_eq!(next(1, &passes), NextStep::Advance(2));
         assert_eq!(next(4, &passes), NextStep::Advance(5));
         assert_eq!(next(5, &passes), NextStep::Promote);
+    }
+
+    #[test]
+    fn no_more_passes_are_asked_for_than_can_be_seen() {
+        assert!(
+            Doubling::check(&Settings { passes: 64 }).is_ok() && Doubling::check(&Settings { passes: 65 }).is_err()
+        );
     }
 
     #[test]

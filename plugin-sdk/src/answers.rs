@@ -34,6 +34,13 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// The worst of several, of as bad ones the first; `None` of none.
+    pub fn worst(findings: impl IntoIterator<Item = Self>) -> Option<Self> {
+        findings.into_iter().reduce(|worst, finding| if finding.outcome > worst.outcome { finding } else { worst })
+    }
+}
+
 impl Outcome {
     /// The worst of several; `None` of none.
     pub fn worst(outcomes: impl IntoIterator<Item = Self>) -> Option<Self> {

@@ -48,6 +48,11 @@ macro_rules! __export {
     ($world:ident, $question:ident, $export:ident, $policy:ty, { $($answer:tt)* }) => {
         #[cfg(target_family = "wasm")]
         const _: () = {
+            assert!(
+                !env!("CARGO_PKG_DESCRIPTION").is_empty(),
+                "the policy's Cargo.toml has no `description`: one line of what it does, which is its summary"
+            );
+
             struct Exported;
 
             impl $crate::bindings::$world::Guest for Exported {

@@ -9,7 +9,8 @@
 //! | what does this check say? | [`Analyzer`] | [`export_analyzer!`] |
 //! | what now? | [`Progression`] | [`export_progression!`] |
 //!
-//! Name, version and summary are those of the crate, which is a `["cdylib", "rlib"]` with this one dependency. It is
+//! Name, version and summary are those of the crate (the summary its `description`), which is a `["cdylib", "rlib"]` with
+//! this one dependency. It is
 //! built for `wasm32-unknown-unknown` and tested natively. A whole policy with its test:
 //!
 //! ```
@@ -31,18 +32,26 @@
 //!     type Parameters = Settings;
 //!
 //!     fn analyze(observation: &Observation, settings: &Settings) -> Finding {
+//!         if let Some(reason) = observation.too_early() {
+//!             return Finding::inconclusive(reason);
+//!         }
 //!         let Some(metric) = observation.metric("lag") else {
 //!             return Finding::inconclusive("no metric `lag` is configured");
 //!         };
 //!         let last_minute = Span::before(observation.progress.now, 60_000);
-//!         for pod in observation.pods_of(Track::Canary) {
-//!             match metric.of_pod(&pod.name).find_map(|series| series.latest(last_minute)) {
-//!                 None => return Finding::inconclusive(format!("{} shows no lag", pod.name)),
-//!                 Some((_, lag)) if lag <= settings.largest_lag => {}
-//!                 Some((_, lag)) => return Finding::fail(format!("{} lags by {lag} messages", pod.name)),
+//!         let findings = observation.pods_of(Track::Canary).map(|pod| {
+//!             // A pod has a series for each of its partitions.
+//!             let latest = metric.of_pod(&pod.name).filter_map(|series| series.latest(last_minute));
+//!             let lags: Vec<f64> = latest.map(|(_, lag)| lag).collect();
+//!             match lags.iter().find(|lag| **lag > settings.largest_lag) {
+//!                 Some(lag) => Finding::fail(format!("{} lags by {lag} messages", pod.name)),
+//!                 None if lags.is_empty() || lags.iter().any(|lag| lag.is_nan()) => {
+//!                     Finding::inconclusive(format!("{} shows no lag", pod.name))
+//!                 }
+//!                 None => Finding::pass("no pod lags"),
 //!             }
-//!         }
-//!         Finding::pass("no pod lags")
+//!         });
+//!         Finding::worst(findings).unwrap_or_else(|| Finding::inconclusive("there is no canary pod"))
 //!     }
 //! }
 //!
@@ -80,4 +89,4 @@ pub use bindings::shared::aviary::policy::types::{
 };
 pub use parameters::{NoParameters, Parameters};
 pub use policy::{Analyzer, Classifier, Progression};
-pub use samples::{LOOKBACK, Rate, Span, sum_of_rates};
+pub use samples::{LOOKBACK, Rate, Span, humane, sum_of_rates};

@@ -103,8 +103,8 @@ macro_rules! whole_number {
     ($($type:ty),*) => {$(
         impl Parameter for $type {
             fn read(value: &Value) -> Result<Self, Fault> {
-                let number = value.as_u64().and_then(|number| Self::try_from(number).ok());
-                number.ok_or_else(|| Fault::expected("a whole number of zero or more", value))
+                let number = value.as_u64().ok_or_else(|| Fault::expected("a whole number of zero or more", value))?;
+                Self::try_from(number).map_err(|_| Fault::expected(&format!("at most {}", Self::MAX), value))
             }
 
             fn write(&self) -> String {

@@ -24,7 +24,11 @@ pub trait Analyzer {
     /// What a configuration can set.
     type Parameters: Parameters;
 
-    /// Judges the canary.
+    /// Judges the canary; the rules of an answer are those of [`Finding`].
+    ///
+    /// It is asked at each check, and also before the warm-up is over: at once when a pod gives evidence, such as a restart.
+    /// A pass does not count then, but `fail` does, and `critical` rolls back. So one that judges by metrics begins with
+    /// [`Observation::too_early`]; one that judges pods, such as `health`, needs no warm-up.
     fn analyze(observation: &Observation, parameters: &Self::Parameters) -> Finding;
 
     /// Checks what the types of the parameters cannot say.

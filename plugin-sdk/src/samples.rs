@@ -153,10 +153,31 @@ impl Observation {
         window.since(progress.step_complete.unwrap_or(progress.now))
     }
 
+    /// Why metrics say nothing yet, to be answered as inconclusive: the step is being scaled, or its warm-up is not over.
+    #[must_use]
+    pub fn too_early(&self) -> Option<String> {
+        let progress = &self.progress;
+        if progress.step_complete.is_none() {
+            return Some(format!("step {} is still being scaled", progress.step_index));
+        }
+        let warm_up = humane(progress.warm_up);
+        (!progress.warm_up_over).then(|| format!("the warm-up of {warm_up} after the scaling is not over"))
+    }
+
     /// A metric by name.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<&Metric> {
         self.metrics.iter().find(|metric| metric.name == name)
+    }
+}
+
+/// Milliseconds in the largest unit that shows them whole: `5 min`, `90 s`, `1500 ms`.
+#[must_use]
+pub fn humane(milliseconds: u64) -> String {
+    match milliseconds {
+        whole if whole > 0 && whole.is_multiple_of(60_000) => format!("{} min", whole / 60_000),
+        whole if whole.is_multiple_of(1000) => format!("{} s", whole / 1000),
+        rest => format!("{rest} ms"),
     }
 }
 

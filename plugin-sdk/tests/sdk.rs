@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use aviary_policy_sdk::{
-    Analyzer, Finding, MetricFinding, NoParameters, Observation, Outcome,
+    Analyzer, Finding, Label, Metric, MetricFinding, NoParameters, Observation, Outcome,
     Outcome::Pass,
     Span, Track, export, parameters,
     parameters::{Parameter, Value, read},
@@ -61,6 +61,10 @@ fn faults_name_the_parameter_and_the_way_out() {
         (
             r#"{"count":-1}"#,
             "parameter `count` must be a whole number of zero or more, not -1; correct it, or leave it out to use 3",
+        ),
+        (
+            r#"{"count":5000000000}"#,
+            "parameter `count` must be at most 4294967295, not 5000000000; correct it, or leave it out to use 3",
         ),
         (r#"{"share":"x"}"#, "parameter `share` must be a number, not \"x\"; correct it, or leave it out to use 0.5"),
         (
@@ -137,7 +141,8 @@ impl Analyzer for Talker {
         let pods = vec!["pod".to_owned(); 2000];
         let line =
             MetricFinding { canary: Some(f64::NAN), limit: Some(1.0), pods, ..MetricFinding::new("m", Pass, "x") };
-        Finding { score: Some(f64::NAN), metrics: vec![line; 2000], ..Finding::pass("\u{e4}".repeat(2000)) }
+        let metrics = [vec![line], vec![MetricFinding::new("n", Pass, ""); 2000]].concat();
+        Finding { score: Some(f64::NAN), metrics, ..Finding::pass("\u{e4}".repeat(2000)) }
     }
 }
 
@@ -149,6 +154,91 @@ fn an_answer_is_cut_to_what_the_host_takes() {
     assert_eq!((finding.metrics[0].canary, finding.metrics[0].limit), (None, Some(1.0)));
     let unknown = format!(r#"{{"{}":1}}"#, "x".repeat(3000));
     assert_eq!(export::validate::<NoParameters>(&unknown, |_| Ok(())).unwrap_err().len(), 1803);
+}
+
+struct Careless;
+
+impl Analyzer for Careless {
+    type Parameters = NoParameters;
+
+    fn analyze(_observation: &Observation, _parameters: &NoParameters) -> Finding {
+        let pods = vec![" ".to_owned(), "p".repeat(300), "fine".to_owned()];
+        let unnamed = MetricFinding { pods, ..MetricFinding::new(" ", Outcome::Critical, "") };
+        let long = MetricFinding::new("\u{e4}".repeat(200), Outcome::Critical, "");
+        Finding { score: Some(123.0), metrics: vec![unnamed, long], ..Finding::critical("\n ") }
+    }
+}
+
+#[test]
+fn a_careless_answer_is_mended_and_not_lost() {
+    let finding = export::analyze::<Careless>(&ObservationBuilder::new().build());
+    assert_eq!((finding.outcome, finding.score), (Outcome::Critical, Some(100.0)));
+    assert_eq!(finding.reason, "critical, for which the policy gives no reason");
+    let [unnamed, long] = finding.metrics.as_slice() else { panic!("two lines") };
+    assert_eq!(unnamed.metric, "a metric without a name");
+    assert_eq!(unnamed.pods, ["p".repeat(253) + "...", "fine".to_owned()]);
+    assert_eq!(long.metric, "\u{e4}".repeat(126) + "...");
+}
+
+/// What the host refuses in a finding (`host/policy/src/hear.rs`).
+fn refused(finding: &Finding) -> bool {
+    let name = |name: &String| name.trim().is_empty() || name.len() > 256;
+    let number = |number: &Option<f64>| number.is_some_and(|number| !number.is_finite());
+    finding.score.is_some_and(|score| !(0.0..=100.0).contains(&score))
+        || finding.reason.trim().is_empty()
+        || finding.reason.len() > 2000
+        || finding.metrics.len() > 1000
+        || finding.metrics.iter().any(|line| {
+            name(&line.metric)
+                || line.pods.len() > 1000
+                || line.pods.iter().any(name)
+                || [line.canary, line.primary, line.limit].iter().any(number)
+                || line.note.len() > 2000
+        })
+}
+
+fn any_number() -> impl Strategy<Value = Option<f64>> {
+    prop::option::of(prop_oneof![any::<f64>(), Just(f64::NAN), Just(f64::INFINITY), Just(-1.0), Just(50.0)])
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof!["\\PC{0,4}", "[ \t\n]{0,3}", "\u{e4}{0,2000}"]
+}
+
+struct Echo;
+
+impl Analyzer for Echo {
+    type Parameters = NoParameters;
+
+    /// The observation's name, labels and pods are what the finding is made of.
+    fn analyze(observation: &Observation, _parameters: &NoParameters) -> Finding {
+        let text = |place: usize| observation.service.labels[place].value.clone();
+        let number = |place: usize| observation.metrics[place].max;
+        let line = MetricFinding {
+            canary: number(0),
+            primary: number(1),
+            limit: number(2),
+            pods: observation.pods.iter().map(|pod| pod.name.clone()).collect(),
+            ..MetricFinding::new(text(0), Outcome::Fail, text(1))
+        };
+        Finding { score: number(3), metrics: vec![line], ..Finding::fail(text(2)) }
+    }
+}
+
+#[test]
+fn an_answer_is_no_larger_than_the_host_takes() {
+    struct Large;
+    impl Analyzer for Large {
+        type Parameters = NoParameters;
+        fn analyze(_observation: &Observation, _parameters: &NoParameters) -> Finding {
+            let line = MetricFinding { pods: vec!["p".repeat(60); 500], ..MetricFinding::new("m", Pass, "x") };
+            Finding { metrics: vec![line; 500], ..Finding::critical("too bad") }
+        }
+    }
+    let finding = export::analyze::<Large>(&ObservationBuilder::new().build());
+    let size: usize = finding.metrics.iter().flat_map(|line| &line.pods).map(String::len).sum();
+    assert!((300_000..=1 << 19).contains(&size), "{size}");
+    assert_eq!(finding.reason, "too bad");
 }
 
 #[test]
@@ -189,6 +279,22 @@ fn the_window_of_a_metric_begins_with_the_step_and_reaches_back_five_minutes() {
 }
 
 #[test]
+fn metrics_say_nothing_before_the_warm_up_is_over() {
+    let early = |builder: ObservationBuilder| builder.build().too_early();
+    assert_eq!(early(ObservationBuilder::new()), None);
+    let warming_up = early(ObservationBuilder::new().warming_up());
+    assert_eq!(warming_up.unwrap(), "the warm-up of 1 min after the scaling is not over");
+    assert_eq!(early(ObservationBuilder::new().scaling()).unwrap(), "step 1 is still being scaled");
+}
+
+#[test]
+fn of_several_findings_the_first_of_the_worst_counts() {
+    let findings = [Finding::pass("a"), Finding::fail("b"), Finding::inconclusive("c"), Finding::fail("d")];
+    assert_eq!(Finding::worst(findings).unwrap().reason, "b");
+    assert_eq!(Finding::worst([]), None);
+}
+
+#[test]
 fn a_metric_knows_its_tracks() {
     let metric = MetricBuilder::counter("m").values("a", [0.0, 30.0]).values("a", [0.0, 15.0]).values("b", [9.0]);
     let observation = ObservationBuilder::new().pod("a", Track::Canary).pod("b", Track::Primary).metric(metric).build();
@@ -201,6 +307,22 @@ fn a_metric_knows_its_tracks() {
 }
 
 proptest! {
+    #[test]
+    fn no_finding_is_refused_by_the_host(
+        texts in prop::collection::vec(any_text(), 3), numbers in prop::collection::vec(any_number(), 4),
+        pods in prop::collection::vec(any_text(), 0..4),
+    ) {
+        let observation = ObservationBuilder::new().with(|it| {
+            let label = |value: &String| Label { name: String::new(), value: value.clone() };
+            it.service.labels = texts.iter().map(label).collect();
+            it.metrics = numbers.iter().map(|max| Metric { max: *max, ..MetricBuilder::gauge("m").build() }).collect();
+        });
+        let observation = pods.iter().fold(observation, |observation, pod| observation.pod(pod, Track::Canary)).build();
+        let finding = export::analyze::<Echo>(&observation);
+        prop_assert!(!refused(&finding), "{finding:?}");
+        prop_assert_eq!(finding.outcome, Outcome::Fail);
+    }
+
     #[test]
     fn a_rate_counts_every_increase_whatever_resets_there_were(steps in prop::collection::vec((0_u32..1000, any::<bool>()), 1..40)) {
         let (mut value, mut total, mut values) = (1.0, 0.0, vec![1.0]);

@@ -218,7 +218,10 @@ impl About {
         let about = Self {
             own_name: sound(hear::name("its name", &told.name)),
             version: sound(hear::name("its version", &told.version)),
-            summary: sound(hear::sentence("its summary", &told.summary)),
+            summary: sound(
+                hear::sentence("its summary", &told.summary)
+                    .map_err(|fault| format!("{fault} (in Rust it is the `description` in Cargo.toml)")),
+            ),
             parameters_schema: sound(document("the schema of its parameters", told.parameters_schema)),
             defaults: sound(document("its default parameters", told.defaults)),
         };

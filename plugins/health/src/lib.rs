@@ -44,7 +44,7 @@ impl Analyzer for Health {
             canary.iter().find_map(|pod| waiting(pod, &DOUBTFUL, Outcome::Inconclusive)),
             Some(readiness(&canary, observation)),
         ];
-        let worst = findings.into_iter().flatten().rev().max_by_key(|finding| finding.outcome);
+        let worst = Finding::worst(findings.into_iter().flatten());
         let finding = worst.unwrap_or_else(|| Finding::inconclusive("there is nothing to judge"));
         Finding { score: Some(ready_share(&canary, observation)), ..finding }
     }

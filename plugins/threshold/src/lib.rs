@@ -53,7 +53,7 @@ impl Analyzer for Threshold {
     type Parameters = Settings;
 
     fn analyze(observation: &Observation, settings: &Settings) -> Finding {
-        if let Some(reason) = too_early(observation) {
+        if let Some(reason) = observation.too_early() {
             return Finding::inconclusive(reason);
         }
         let (limited, others): (Vec<_>, Vec<_>) = observation.metrics.iter().partition(|metric| is_limited(metric));
@@ -70,15 +70,6 @@ impl Analyzer for Threshold {
     fn check(settings: &Settings) -> Result<(), String> {
         quantile::check(settings.quantile).map(|_| ())
     }
-}
-
-fn too_early(observation: &Observation) -> Option<String> {
-    let progress = &observation.progress;
-    if progress.step_complete.is_none() {
-        return Some(format!("step {} is still being scaled", progress.step_index));
-    }
-    let warm_up = words::duration(progress.warm_up);
-    (!progress.warm_up_over).then(|| format!("the warm-up of {warm_up} after the scaling is not over"))
 }
 
 fn is_limited(metric: &Metric) -> bool {

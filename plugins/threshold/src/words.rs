@@ -1,6 +1,6 @@
 //! Numbers and units as people read them.
 
-use aviary_policy_sdk::{Metric, MetricKind, parameters::Parameter};
+use aviary_policy_sdk::{Metric, MetricKind, humane, parameters::Parameter};
 
 use crate::reading::Why;
 
@@ -9,7 +9,7 @@ pub(crate) fn why(metric: &Metric, why: Why) -> String {
     match why {
         Why::NoSamples => "no samples".to_owned(),
         Why::FewInWindow => {
-            let window = duration(metric.window);
+            let window = humane(metric.window);
             format!("fewer than two samples in its window of {window}; give it a window of some scrape intervals")
         }
         Why::FewInStep => "fewer than two samples since the step was complete".to_owned(),
@@ -77,15 +77,6 @@ pub(crate) fn exact(value: f64) -> String {
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "0 to 1e17")]
 fn scaled(size: f64, scale: u64) -> u64 {
     (size * scale as f64).round() as u64
-}
-
-/// Milliseconds in the largest unit that shows them whole.
-pub(crate) fn duration(milliseconds: u64) -> String {
-    match milliseconds {
-        whole if whole > 0 && whole.is_multiple_of(60_000) => format!("{} min", whole / 60_000),
-        whole if whole.is_multiple_of(1000) => format!("{} s", whole / 1000),
-        rest => format!("{rest} ms"),
-    }
 }
 
 /// `1 canary pod is` or `3 canary pods are`.

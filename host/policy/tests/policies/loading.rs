@@ -151,7 +151,7 @@ fn a_guest_whose_first_memory_is_too_large_is_refused() {
 fn a_description_is_checked() {
     let world = World::new();
     let guest = || Guest::new(Kind::Analyzer, "1.0.0");
-    contains(&world.refusal(&guest().summary(" ").module()), &["summary is empty"]);
+    contains(&world.refusal(&guest().summary(" ").module()), &["summary is empty", "`description` in Cargo.toml"]);
     contains(&world.refusal(&guest().summary(&"s".repeat(3000)).module()), &["summary has 3000 bytes"]);
     contains(&world.refusal(&guest().schema("{").module()), &["schema", "is not JSON"]);
     contains(&world.refusal(&guest().schema("[]").module()), &["schema", "JSON object"]);

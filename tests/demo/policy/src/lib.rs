@@ -45,7 +45,7 @@ impl Analyzer for NoWorse {
 fn mean_rate(observation: &Observation, metric: &Metric, track: Track, span: Span) -> Option<f64> {
     let pods = observation.pods_of(track).filter_map(|pod| metric.rate_of_pod(&pod.name, span));
     let (sum, count) = pods.fold((0.0, 0.0), |(sum, count), rate| (sum + rate.per_second, count + 1.0));
-    (count > 0.0).then(|| sum / count)
+    Some(sum / count).filter(|mean: &f64| mean.is_finite())
 }
 
 #[cfg(test)]
@@ -71,6 +71,11 @@ mod tests {
         let worse = outcome([0.0, 60.0, 120.0], [0.0, 15.0, 30.0]);
         assert_eq!(worse.outcome, Outcome::Fail);
         assert!(worse.reason.starts_with("errors: 4.00 errors/s on a canary pod, 1.00 on one of the primary"));
+    }
+
+    #[test]
+    fn what_is_no_number_does_not_pass() {
+        assert_eq!(outcome([0.0, f64::NAN, 8.0], [0.0, 0.0, 0.0]).outcome, Outcome::Inconclusive);
     }
 
     #[test]
