@@ -9,9 +9,8 @@
 //! | what does this check say? | [`Analyzer`] | [`export_analyzer!`] |
 //! | what now? | [`Progression`] | [`export_progression!`] |
 //!
-//! Name, version and summary are those of the crate (the summary its `description`), which is a `["cdylib", "rlib"]` with
-//! this one dependency. It is
-//! built for `wasm32-unknown-unknown` and tested natively. A whole policy with its test:
+//! Name, version and summary (its `description`) are those of the crate, which is a `["cdylib", "rlib"]` with this one
+//! dependency. It is built for `wasm32-unknown-unknown` and tested natively. A whole policy with its test:
 //!
 //! ```
 //! use aviary_policy_sdk::{Analyzer, Finding, Observation, Span, Track, parameters};
@@ -89,4 +88,4 @@ pub use bindings::shared::aviary::policy::types::{
 };
 pub use parameters::{NoParameters, Parameters};
 pub use policy::{Analyzer, Classifier, Progression};
-pub use samples::{LOOKBACK, Rate, Span, humane, sum_of_rates};
+pub use samples::{LOOKBACK, Rate, Span, humane, rates, sum_of_rates};

@@ -27,8 +27,8 @@ impl Span {
         Self { from, to: end, reach: from }
     }
 
-    /// The same stretch, but where it holds a single sample of a counter, its rate begins with the last one before, up
-    /// to `length` milliseconds before.
+    /// The same stretch, but where it holds fewer than two samples of a counter, the rate is that of the last two: the first
+    /// up to `length` milliseconds before, and the next one not overdue by more than the stretch is long.
     #[must_use]
     pub fn reaching_back(self, length: u64) -> Self {
         Self { reach: self.from.saturating_sub_unsigned(length), ..self }
@@ -79,8 +79,7 @@ impl Series {
     }
 
     /// The rate of a counter within a span. A value smaller than the one before means that the counter started again
-    /// from zero. `None` without a sample within, or for fewer than two with the one to which the span may reach back; NaN
-    /// if one of them is.
+    /// from zero. `None` for fewer than two samples within, or to which the span may reach back; NaN if one of them is.
     #[must_use]
     pub fn rate(&self, span: Span) -> Option<Rate> {
         let mut samples = self.within(self.rated(span));
@@ -93,20 +92,27 @@ impl Series {
         (last > first).then(|| Rate { per_second: increase / seconds(last - first), samples: count })
     }
 
-    /// The span, begun with the last sample before it where it holds a single one.
+    /// The span, begun with the last sample but one where it holds fewer than two.
     fn rated(&self, span: Span) -> Span {
-        let mut within = self.within(span);
-        if within.next().is_none() || within.next().is_some() {
-            return span;
-        }
-        let before = self.samples().map(|(at, _)| at).rfind(|at| (span.reach..span.from).contains(at));
-        Span { from: before.unwrap_or(span.from), ..span }
+        let mut latest = self.samples().map(|(at, _)| at).filter(|at| *at <= span.to).rev();
+        let (Some(last), Some(before)) = (latest.next(), latest.next()) else { return span };
+        let overdue = span.to.saturating_sub(last).saturating_sub(last.saturating_sub(before));
+        let reaches = before >= span.reach && overdue <= span.to.saturating_sub(span.from);
+        Span { from: if reaches { span.from.min(before) } else { span.from }, ..span }
     }
 }
 
-/// The sum of the rates of several counters; `None` if none has a rate.
+/// The rates of several counters. One without a sample within the span counts only if none has one: it ended, and another
+/// goes on.
+pub fn rates<'a>(series: impl IntoIterator<Item = &'a Series>, span: Span) -> Vec<(&'a Series, Rate)> {
+    let rates = series.into_iter().filter_map(|series| Some((series, series.rate(span)?)));
+    let (within, outside): (Vec<_>, Vec<_>) = rates.partition(|(series, _)| series.latest(span).is_some());
+    if within.is_empty() { outside } else { within }
+}
+
+/// The sum of the rates of several counters, see [`rates`]; `None` if none has a rate.
 pub fn sum_of_rates<'a>(series: impl IntoIterator<Item = &'a Series>, span: Span) -> Option<Rate> {
-    series.into_iter().filter_map(|series| series.rate(span)).reduce(|sum, rate| Rate {
+    rates(series, span).into_iter().map(|(_, rate)| rate).reduce(|sum, rate| Rate {
         per_second: sum.per_second + rate.per_second,
         samples: sum.samples.saturating_add(rate.samples),
     })
@@ -144,8 +150,8 @@ impl Observation {
         self.pods.iter().filter(move |pod| pod.track == track)
     }
 
-    /// The window of a metric up to now, without what is older than the step's size. A rate in it may begin with a sample
-    /// up to [`LOOKBACK`] (or a longer window) before it, so that a window as long as the scrape interval will do.
+    /// The window of a metric up to now, without what is older than the step's size. A rate reaches back for its last two
+    /// samples up to [`LOOKBACK`] (or a longer window) before it, so that a window as long as the scrape interval will do.
     #[must_use]
     pub fn window_of(&self, metric: &Metric) -> Span {
         let progress = &self.progress;

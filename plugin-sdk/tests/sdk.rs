@@ -265,7 +265,27 @@ fn a_rate_reaches_back_only_where_its_span_holds_a_single_sample() {
     assert_eq!(rate(short.reaching_back(60_000).since(NOW - 14_999)), None);
     assert_eq!(rate(Span::before(NOW, 15_000).reaching_back(60_000)), Some((6.0, 2)));
     assert_eq!(rate(Span::before(NOW, 30_000).reaching_back(60_000)), Some((5.0, 3)));
-    assert_eq!(rate(Span { from: NOW + 1, to: NOW + 9, reach: 0 }), None);
+    // Nothing within: the last two, as long as the next one is not overdue by more than the span.
+    let later = |now| Span::before(now, 10_000).reaching_back(60_000);
+    assert_eq!(rate(later(NOW + 25_000)), Some((6.0, 2)));
+    assert_eq!(rate(later(NOW + 25_001)), None);
+    assert_eq!(rate(later(NOW + 25_000).since(NOW - 14_999)), None);
+}
+
+#[test]
+fn a_counter_that_ended_is_not_added_to_one_that_goes_on() {
+    let metric = MetricBuilder::counter("m").values("a", [0.0, 900.0]).ended(20_000).values("a", [0.0, 15.0]);
+    let rate = |pods: MetricBuilder, length| {
+        let metric = pods.build();
+        metric
+            .rate_of_pod("a", Span::before(NOW, length).reaching_back(60_000))
+            .map(|rate| (rate.per_second, rate.samples))
+    };
+    assert_eq!(rate(metric.clone(), 15_000), Some((1.0, 2)));
+    assert_eq!(rate(metric.clone(), 20_000), Some((61.0, 4)));
+    assert_eq!(rate(metric.values("a", [7.0]), 15_000), Some((1.0, 2)));
+    let ended = MetricBuilder::counter("m").values("a", [0.0, 900.0]).ended(20_000);
+    assert_eq!(rate(ended, 15_000), Some((60.0, 2)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A quantile of a classic histogram, from the rates of its buckets.
 
-use aviary_policy_sdk::{Rate, Series, Span, parameters};
+use aviary_policy_sdk::{Rate, Series, Span, parameters, rates};
 
 use crate::{
     reading::{Value, Why},
@@ -23,18 +23,20 @@ pub(crate) fn check(quantile: f64) -> Result<f64, String> {
 
 /// The quantile over a span and the samples it rests on; nothing if no bucket has a rate.
 pub(crate) fn of(series: &[&Series], span: Span, quantile: f64) -> Option<(Value, u32)> {
-    let mut buckets: Vec<(f64, Rate)> = series.iter().filter_map(|series| bucket(series, span)).collect();
+    let rates = rates(series.iter().copied(), span);
+    let mut buckets: Vec<(f64, Rate)> =
+        rates.iter().filter_map(|(series, rate)| Some((bound(series)?, *rate))).collect();
     buckets.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     let samples = buckets.iter().map(|(_, rate)| rate.samples).sum();
     Some((interpolate(&merge(&buckets), quantile)?, samples))
 }
 
-fn bucket(series: &Series, span: Span) -> Option<(f64, Rate)> {
-    let bound = match series.label("le")? {
-        "+Inf" => f64::INFINITY,
-        bound => bound.parse::<parameters::Value>().ok()?.as_f64()?,
-    };
-    series.rate(span).map(|rate| (bound, rate))
+/// The upper bound of a bucket.
+fn bound(series: &Series) -> Option<f64> {
+    match series.label("le")? {
+        "+Inf" => Some(f64::INFINITY),
+        bound => bound.parse::<parameters::Value>().ok()?.as_f64(),
+    }
 }
 
 /// One bucket for each bound: series that differ in other labels are added up.

@@ -190,6 +190,9 @@ fn a_window_as_long_as_the_scrape_interval_will_do() {
     let good = judge(errors(6.0).ended(30_000));
     assert_eq!((good.outcome, good.reason.as_str()), (Outcome::Pass, "errors is 0.1/s, within its limit of 1/s"));
     assert_eq!((good.metrics[0].samples_used, good.metrics[0].samples_left_out), (2, 7));
+    let late = judge(errors(6.0).ended(119_000));
+    assert_eq!((late.outcome, late.metrics[0].samples_used), (Outcome::Pass, 2), "{}", late.reason);
+    assert_eq!(judge(errors(6.0).ended(121_000)).outcome, Outcome::Inconclusive);
     let bad = judge(errors(600.0).ended(30_000));
     assert_eq!((bad.outcome, bad.reason.as_str()), (Outcome::Fail, "errors is 10/s on c, above its limit of 1/s"));
     let latency = |le, times| {
