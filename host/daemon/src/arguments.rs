@@ -2,9 +2,11 @@
 
 use std::{ffi::OsString, io::IsTerminal as _, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use aviary_demo::model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
 
 use crate::{
     clock::Clock,
@@ -12,13 +14,13 @@ use crate::{
     control::{client::ask, protocol::Word},
     default_socket,
     import::command::Import,
-    output::{Output, print},
+    output::{Output, is_read, print},
     policy, report, run,
     simulate::Simulate,
 };
 
-/// What is logged unless AVIARY_LOG says otherwise: what fails is told by Aviary itself, not by its libraries too.
-const LOG_FILTER: &str = "info,kube_client=off,kube_runtime=off";
+/// What is logged, AVIARY_LOG apart: what fails is told by Aviary itself, not by its libraries too.
+const LOGGED: [&str; 3] = ["info", "kube_client=off", "kube_runtime=off"];
 
 /// Rolls a new image out to a plain Deployment a few pods at a time, judges every step, promotes or rolls back.
 #[derive(Debug, Parser)]
@@ -81,7 +83,7 @@ struct Run {
     /// How the log is written
     #[arg(long, value_enum, default_value_t = Log::Text)]
     log: Log,
-    /// Where /healthz and /readyz are served
+    /// Where /healthz, /readyz and /metrics are served
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
 }
@@ -159,7 +161,7 @@ impl Demo {
 }
 
 fn start(run: Run, socket: Option<PathBuf>) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("AVIARY_LOG").unwrap_or_else(|_| LOG_FILTER.into());
+    let filter = log_filter(&std::env::var("AVIARY_LOG").unwrap_or_default())?;
     let color = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color);
     match run.log {
@@ -173,6 +175,16 @@ fn start(run: Run, socket: Option<PathBuf>) -> Result<()> {
     outcome
 }
 
+/// What `said` adds to or takes from what is logged: a word that is no level must not silence all else.
+fn log_filter(said: &str) -> Result<EnvFilter> {
+    let directives: Vec<&str> = said.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect();
+    let names_a_level = directives.iter().any(|directive| directive.parse::<LevelFilter>().is_ok());
+    let usual = &LOGGED[usize::from(names_a_level)..];
+    EnvFilter::try_new([usual, &directives].concat().join(",")).with_context(|| {
+        format!("AVIARY_LOG is {said:?}; write a level such as debug, or targets with levels such as aviary=debug,kube_client=info")
+    })
+}
+
 fn show(socket: &std::path::Path, status: &Status) -> Result<()> {
     loop {
         let answer = ask(socket, Word::Status, status.service.as_deref())?;
@@ -183,8 +195,7 @@ fn show(socket: &std::path::Path, status: &Status) -> Result<()> {
         if status.watch && status.output == Output::Text {
             print("\u{1b}[H\u{1b}[2J")?;
         }
-        print(&text)?;
-        if !status.watch {
+        if !is_read(&text)? || !status.watch {
             return Ok(());
         }
         std::thread::sleep(Duration::from_secs(1));
@@ -197,5 +208,28 @@ fn tell(socket: Option<PathBuf>, word: Word, named: &Named) -> Result<()> {
     match named.output {
         Output::Json => print(&(serde_json::to_string(&answer)? + "\n")),
         Output::Text => print(&format!("{}: {}\n", text("service"), text("said"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_is_said_by_level_and_by_target_and_never_silenced_by_a_slip() {
+        let table = [
+            ("", LevelFilter::INFO),
+            ("debug", LevelFilter::DEBUG),
+            ("warn", LevelFilter::WARN),
+            ("inof=off", LevelFilter::INFO),
+            ("kube_client=debug", LevelFilter::DEBUG),
+        ];
+        for (said, level) in table {
+            assert_eq!(log_filter(said).unwrap().max_level_hint(), Some(level), "{said}");
+        }
+        let told = log_filter("inof").unwrap().to_string();
+        assert!(told.split(',').any(|directive| directive == "info"), "{told}");
+        let error = log_filter("aviary=loud").unwrap_err().to_string();
+        assert!(error.starts_with("AVIARY_LOG is \"aviary=loud\"; write a level"), "{error}");
     }
 }

@@ -104,8 +104,7 @@ impl Check {
 }
 
 fn load_policies(configuration: &Configuration, file: &Path, folder: Option<&PathBuf>) -> Result<Policies> {
-    let folder = folder.or(configuration.policies_folder.as_ref()).filter(|folder| folder.exists());
-    run::load_policies(folder.cloned(), configuration, file)
+    run::load_policies(run::policy_folder(folder, configuration)?, configuration, file)
 }
 
 fn default_file() -> PathBuf {

@@ -34,7 +34,15 @@ fn main() -> ExitCode {
         eprintln!("aviary: the TLS provider is installed twice");
         return ExitCode::FAILURE;
     }
-    match arguments::perform(Arguments::parse()) {
+    // An exit code of its own for what was mistyped would be one that says how a simulation ended.
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(said) => {
+            let _ = said.print();
+            return if said.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    match arguments::perform(arguments) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("aviary: {error:#}");

@@ -16,8 +16,13 @@ pub enum Output {
 
 /// Prints; a reader that has gone away is no error.
 pub fn print(text: &str) -> Result<()> {
+    is_read(text).map(drop)
+}
+
+/// Prints; whether there is still a reader.
+pub fn is_read(text: &str) -> Result<bool> {
     match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => Ok(outcome?),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        outcome => Ok(outcome.map(|()| true)?),
     }
 }

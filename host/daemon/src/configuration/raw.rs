@@ -139,7 +139,7 @@ impl Section for File {
         Self {
             prometheus: fields.optional("prometheus", "Where metrics come from: anything that speaks Prometheus' HTTP interface. Needed as soon as a service has metrics."),
             policies: fields.optional("policies", "Policies of your own."),
-            listen: fields.optional("listen", "Where /healthz and /readyz are served, such as 0.0.0.0:8080. Nothing is served if it is left out."),
+            listen: fields.optional("listen", "Where /healthz, /readyz and /metrics are served, such as 0.0.0.0:8080. Nothing is served if it is left out."),
             socket: fields.optional("socket", "The control socket of aviary status, cancel, pause and the others."),
             lease: fields.optional("lease", "The Lease that daemons with the same services compete for: one of them acts."),
             defaults: fields.optional("defaults", "What holds for every service that does not say otherwise.").unwrap_or_default(),

@@ -44,7 +44,7 @@ use crate::{
 
 pub use configured::{Configured, Fixed};
 pub use discovery::Own;
-pub use policies::load_policies;
+pub use policies::{load_policies, policy_folder};
 pub use setup::{Ends, Options, Parts, assemble, run};
 
 /// Everything that can happen to the daemon.

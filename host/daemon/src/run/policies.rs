@@ -46,7 +46,19 @@ pub fn load_policies(folder: Option<PathBuf>, configuration: &Configuration, fil
     Ok(policies)
 }
 
-/// The same for a daemon that starts: one policy that is gone or says nothing must not keep it from caring for all other
+/// The policy folder for who looks at a configuration: `named` on the command line, or the configuration's own if it is there;
+/// on another machine than the daemon's it need not be.
+///
+/// # Errors
+/// When the one that is named is not there.
+pub fn policy_folder(named: Option<&PathBuf>, configuration: &Configuration) -> Result<Option<PathBuf>> {
+    if let Some(folder) = named.filter(|folder| !folder.is_dir()) {
+        bail!("the policy folder {} is not there: name another one with --policies", folder.display());
+    }
+    Ok(named.or(configuration.policies_folder.as_ref().filter(|folder| folder.is_dir())).cloned())
+}
+
+/// As [`load_policies`] for a daemon that starts: one policy that is gone or says nothing must not keep it from caring for all other
 /// services. Those that ask it hold, and have it as a problem.
 ///
 /// # Errors

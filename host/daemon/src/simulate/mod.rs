@@ -141,11 +141,7 @@ impl Simulate {
         let configuration = Configuration::load(config)?;
         let (text, file) = text_of(release)?;
         let release = Release::parse(&text, &file, &configuration, self.service.as_deref())?;
-        let folder = self.policies.clone();
-        if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_dir()) {
-            bail!("the policy folder {} is not there: name another one with --policies", folder.display());
-        }
-        let folder = folder.or_else(|| configuration.policies_folder.clone().filter(|folder| folder.is_dir()));
+        let folder = run::policy_folder(self.policies.as_ref(), &configuration)?;
         let policies = run::load_policies(folder, &configuration, config)?;
         for problem in policies.problems() {
             eprintln!("aviary: {} is refused: {}", problem.path.display(), problem.reason);
