@@ -4,6 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use aviary_core::{
     judge::Restart,
+    spec::as_served_now,
     time::Timestamp,
     view::{FieldManager, Workload, WorkloadStatus},
 };
@@ -76,7 +77,7 @@ pub fn deployment(mut object: DynamicObject) -> Result<DeploymentObject, ReduceE
         labels: metadata.labels.unwrap_or_default(),
         annotations: metadata.annotations.unwrap_or_default(),
         field_managers: metadata.managed_fields.unwrap_or_default().into_iter().map(field_manager).collect(),
-        spec,
+        spec: as_served_now(spec),
         status,
     };
     Ok(DeploymentObject { namespace: identity.namespace, workload })

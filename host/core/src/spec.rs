@@ -60,12 +60,24 @@ impl Serialize for Spec {
 
 impl<'de> Deserialize<'de> for Spec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spec = Value::deserialize(deserializer)?;
+        let spec = as_served_now(Value::deserialize(deserializer)?);
         if let Some(field) = COPIED_OBJECTS.into_iter().find(|field| !is_object(&spec, field)) {
             return Err(D::Error::custom(format!("the spec of a Deployment in which spec{field} is no object")));
         }
         Ok(Self(canonical_text(&spec).into()))
     }
+}
+
+/// A raw `spec` as every API server serves it. Those before 1.34 have a `creationTimestamp: null` in each pod template
+/// (kubernetes/kubernetes#130989): whether it is there makes no other version, also while a cluster is upgraded.
+#[must_use]
+pub fn as_served_now(mut spec: Value) -> Value {
+    if let Some(metadata) = spec.pointer_mut("/template/metadata").and_then(Value::as_object_mut)
+        && metadata.get("creationTimestamp").is_some_and(Value::is_null)
+    {
+        metadata.remove("creationTimestamp");
+    }
+    spec
 }
 
 fn is_object(spec: &Value, field: &str) -> bool {
@@ -79,7 +91,7 @@ impl Spec {
     /// Of a whole raw `spec`.
     #[must_use]
     pub fn of(spec: &Value) -> Self {
-        let mut spec = spec.clone();
+        let mut spec = as_served_now(spec.clone());
         if let Some(fields) = spec.as_object_mut() {
             fields.remove("replicas");
             fields.remove("paused");
@@ -237,6 +249,18 @@ mod tests {
         assert_eq!(Spec::of(&spec()).digest(), Spec::of(&other).digest());
         other["template"]["spec"]["containers"][0]["image"] = json!("w:2");
         assert_ne!(Spec::of(&spec()).digest(), Spec::of(&other).digest());
+    }
+
+    #[test]
+    fn what_older_api_servers_add_to_a_template_is_no_version() {
+        let mut older = spec();
+        older["template"]["metadata"]["creationTimestamp"] = json!(null);
+        assert_eq!(Spec::of(&older), Spec::of(&spec()));
+        let stored: Spec = serde_json::from_value(older).unwrap();
+        assert_eq!(stored.value()["template"], spec()["template"]);
+        let mut other = spec();
+        other["template"]["metadata"]["creationTimestamp"] = json!("2026-11-28T10:00:00Z");
+        assert_ne!(Spec::of(&other), Spec::of(&spec()), "anything else there is somebody's");
     }
 
     #[test]

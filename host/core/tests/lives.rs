@@ -216,6 +216,42 @@ fn what_a_progression_may_not_say_is_held_and_told_once() {
 }
 
 #[test]
+fn a_spec_that_must_not_run_beside_another_gets_no_canary_in_the_middle_either() {
+    let mut world = adopted(5, QUARTER);
+    world.outcome = Outcome::Inconclusive;
+    world.apply("worker:v2", None);
+    (0..40).for_each(|_| _ = world.tick());
+    assert_eq!(world.deployments[&Track::Canary].available(), 1);
+    world.edit(Track::Original, |spec| {
+        spec["strategy"] = serde_json::json!({"type": "Recreate"});
+        spec["template"]["spec"]["containers"][0]["image"] = "worker:v3".into();
+    });
+    world.settle(capacity(5));
+    assert!(world.said("Superseded"));
+    assert_eq!(world.deployments[&Track::Canary].image(), "worker:v2", "it never ran");
+    assert!(world.plan().problems[0].fault.contains("Recreate"));
+}
+
+#[test]
+fn a_canary_that_is_larger_than_a_lowered_break_point_is_promoted() {
+    let mut world = adopted(5, QUARTER);
+    let reach = |world: &mut World, size| {
+        while !matches!(&world.record().phase, Phase::Canary(rollout) if rollout.size == size && rollout.step_complete.is_some())
+        {
+            world.tick();
+        }
+    };
+    world.apply("worker:v2", None);
+    reach(&mut world, 1);
+    world.settings.break_point = Amount::Percent(80.0);
+    reach(&mut world, 3);
+    world.settings.break_point = Amount::Percent(40.0);
+    world.next = Some(Next::Promote);
+    world.settle(capacity(5));
+    assert!(world.said("Promoted"), "{:#?}", world.notes);
+}
+
+#[test]
 fn pods_speak_against_a_candidate_only_once_its_controller_has_seen_it() {
     let mut world = adopted(5, QUARTER);
     world.apply("worker:v2", None);

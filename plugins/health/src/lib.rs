@@ -80,7 +80,8 @@ fn restarts(canary: &[&Pod], observation: &Observation, settings: &Settings) -> 
 
 /// The list holds each container's last end only, so the counter tells more of a pod that was created in the rollout.
 fn count(pod: &Pod, started: Timestamp) -> u32 {
-    if pod.created >= started { pod.restart_count.max(within(pod)) } else { within(pod) }
+    // Kubernetes tells whole seconds: one that was created at once looks older by a part of one.
+    if pod.created.saturating_add(999) >= started { pod.restart_count.max(within(pod)) } else { within(pod) }
 }
 
 fn within(pod: &Pod) -> u32 {

@@ -107,6 +107,14 @@ fn restarts_from_before_the_rollout_do_not_count() {
 }
 
 #[test]
+fn restarts_of_a_pod_that_was_created_with_the_rollout_all_count_though_it_looks_older_by_a_part_of_a_second() {
+    let started = good().build().progress.started;
+    let first = |created| good().pod_with("d", Track::Canary, |pod| (pod.created, pod.restart_count) = (created, 5));
+    assert_eq!(judge(first(started - 999)).outcome, Outcome::Critical);
+    assert_eq!(judge(first(started - 1000)).outcome, Outcome::Pass);
+}
+
+#[test]
 fn a_pod_that_is_missing_is_not_passed_over() {
     let mut observation = good().build();
     observation.progress.canary.wanted = 2;

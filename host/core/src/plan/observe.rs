@@ -135,12 +135,13 @@ fn evidence(view: &View) -> String {
     lines.collect::<Vec<_>>().join("; ")
 }
 
-/// Whether a candidate may be promoted: a conclusive pass at the break-point size since that size was complete.
+/// Whether a candidate may be promoted: a conclusive pass at the break-point size, or a larger one that the break-point had
+/// before, since that size was complete.
 #[must_use]
 pub(crate) fn may_promote(rollout: &Rollout, break_point: u32) -> bool {
     let Some(complete) = rollout.step_complete else { return false };
     let passed = |check: &crate::judge::Check| {
-        !check.early && check.outcome == Outcome::Pass && check.canary == break_point && check.at >= complete
+        !check.early && check.outcome == Outcome::Pass && check.canary == rollout.size && check.at >= complete
     };
-    rollout.size == break_point && rollout.checks.iter().any(passed)
+    rollout.size >= break_point && rollout.checks.iter().any(passed)
 }

@@ -26,6 +26,9 @@ pub(super) fn set_by_aviary(original: &Workload, meant: bool) -> bool {
     owners.all(|owner| owner.manager == MANAGER)
 }
 
+/// Argo CD sends what a client-side apply of kubectl would, under a name of its own.
+const ARGO_CD: &str = "argocd-controller";
+
 /// A client-side apply that drops the field makes its manager the owner of the default. Nobody owns the field of an object
 /// created server-side without it; later on, a scaling through the subresource leaves no owner either (seen on v1.37.1).
 fn is_asked_for(original: &Workload) -> bool {
@@ -37,7 +40,8 @@ fn is_asked_for(original: &Workload) -> bool {
 }
 
 fn applied_by_a_client(owner: &FieldManager) -> bool {
-    owner.operation == "Update" && owner.subresource.is_empty() && owner.manager.ends_with("client-side-apply")
+    let applies = owner.manager.ends_with("client-side-apply") || owner.manager == ARGO_CD;
+    owner.operation == "Update" && owner.subresource.is_empty() && applies
 }
 
 fn applied_without_replicas(original: &Workload) -> bool {
@@ -106,6 +110,9 @@ mod tests {
         let table = [
             ("apply without the field", original(1, without, client), None),
             ("apply with replicas: 1", original(1, with, client), Some(1)),
+            ("Argo CD, without the field", original(1, without, Some(("argocd-controller", "Update", ""))), None),
+            ("Argo CD, with replicas: 1", original(1, with, Some(("argocd-controller", "Update", ""))), Some(1)),
+            ("a script", original(1, without, Some(("python-requests", "Update", ""))), Some(1)),
             ("created by a server-side apply without the field", original(1, None, None), None),
             ("kubectl scale of a field nobody owns", Workload { generation: 7, ..original(1, without, None) }, Some(1)),
             ("server-side apply with replicas: 1", original(1, None, Some(("ci", "Apply", ""))), Some(1)),

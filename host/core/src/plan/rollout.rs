@@ -4,6 +4,7 @@ use super::{
     Note, Plan, Problem, acts,
     context::{Context, Targets},
     observe,
+    refusal::unfit,
     rollback::roll_back,
     steady::{classify, scaled},
 };
@@ -68,7 +69,8 @@ fn newer_spec(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
     if digest == context.record.accepted.digest() {
         return Some(roll_back(context, rollout, Ending::Superseded, "the original is back to the accepted version"));
     }
-    if context.record.bypass || context.record.rejection(&digest).is_some() {
+    let unfit = context.view.original.as_ref().and_then(|original| unfit(&context.record.accepted, original));
+    if unfit.is_some() || context.record.bypass || context.record.rejection(&digest).is_some() {
         let reason = format!("the original asks for {} now", spec.images_text());
         return Some(roll_back(context, rollout, Ending::Superseded, &reason));
     }
