@@ -82,18 +82,22 @@ fn cancel(record: &Record, now: Timestamp) -> Result<(Record, Note), String> {
     }
 }
 
+/// A version that was rolled back goes direct only if that is said once it is held: a bypass that was meant for the next one,
+/// before, must not bring it back.
 fn set_bypass(record: &Record, bypass: bool) -> Result<(Record, Note), String> {
+    let held = record.held.as_ref().filter(|held| bypass && record.rejection(&held.digest).is_some());
     match (record.bypass, bypass) {
-        (true, true) => Err("the next change goes direct already".to_owned()),
-        (false, false) => Err("no bypass was asked for".to_owned()),
-        _ => {
-            let text = if bypass { "the next change goes direct, once" } else { "the next change is judged as usual" };
-            Ok((
-                Record { bypass, ..record.clone() },
-                Note::warning(if bypass { "Bypass" } else { "BypassCleared" }, text),
-            ))
-        }
+        (true, true) if held.is_none() => return Err("the next change goes direct already".to_owned()),
+        (false, false) => return Err("no bypass was asked for".to_owned()),
+        _ => {}
     }
+    let mut changed = Record { bypass, ..record.clone() };
+    if let Some(held) = held {
+        changed.rejected.retain(|rejected| rejected.digest != held.digest);
+        changed.held = None;
+    }
+    let text = if bypass { "the next change goes direct, once" } else { "the next change is judged as usual" };
+    Ok((changed, Note::warning(if bypass { "Bypass" } else { "BypassCleared" }, text)))
 }
 
 fn hold(record: &Record, now: Timestamp) -> Result<(Record, Note), String> {

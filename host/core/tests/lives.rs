@@ -11,10 +11,11 @@ use aviary_core::{
     command::{Command, commanded},
     judge::{ChangeKind, Classification, Next, Outcome, PodObservation, Track},
     lease::Lease,
-    plan::{Question, RecordState, Service, plan},
+    plan::{Plan, Question, RecordState, Service, plan},
     record::{Phase, Record},
     replicas::Sizes,
     settings::{Amount, OnRollback},
+    view::View,
 };
 use proptest::prelude::*;
 use world::{World, lease};
@@ -38,6 +39,13 @@ fn capacity(replicas: u32) -> impl FnMut(&World) {
         assert!(world.available() + allowed >= replicas, "I1: {} of {replicas}: {:#?}", world.available(), world.notes);
         assert!(world.total() <= replicas + surge, "I2: {} of {replicas} + {surge}", world.total());
     }
+}
+
+/// What is planned where the watches show something else.
+fn plan_seeing(world: &World, view: &View) -> Plan {
+    let (record, lease) = (&world.record, &world.lease);
+    let service = Service { namespace: "shop", name: "foo", view, record, may_adopt: true, lease };
+    plan(&service, &world.settings, world.now)
 }
 
 fn adopted(replicas: u32, surge: Amount) -> World {
@@ -269,9 +277,7 @@ fn pods_speak_against_a_candidate_only_once_its_controller_has_seen_it() {
             waiting_reason: Some("CrashLoopBackOff".to_owned()),
             waiting_message: None,
         });
-        let (record, lease) = (&world.record, &world.lease);
-        let service = Service { namespace: "shop", name: "foo", view: &view, record, may_adopt: true, lease };
-        plan(&service, &world.settings, world.now)
+        plan_seeing(world, &view)
     };
     let asks = |world: &World| matches!(asked(world).question, Some(Question::Observe { early: true, .. }));
     assert!(!asks(&world), "it may be a pod of the version before");
@@ -335,6 +341,64 @@ fn bypass_goes_direct_once() {
     world.tick();
     world.tick();
     assert!(matches!(world.record().phase, Phase::Canary(_)));
+}
+
+#[test]
+fn a_bypass_that_waits_for_a_hotfix_does_not_bring_back_what_was_rolled_back_meanwhile() {
+    let mut world = adopted(5, QUARTER);
+    world.settings.on_rollback = OnRollback::Keep;
+    world.outcome = Outcome::Inconclusive;
+    world.apply("worker:v2", None);
+    (0..40).for_each(|_| _ = world.tick());
+    assert!(command(&mut world, Command::Bypass));
+    world.outcome = Outcome::Critical;
+    world.settle(|_| {});
+    assert!(world.said("RejectedAgain") && !world.said("Bypassed"), "{:#?}", world.notes);
+    assert_eq!(world.deployments[&Track::Primary].image(), "worker:v1");
+    let mut insists = world.clone();
+    world.apply("worker:hotfix", None);
+    world.settle(capacity(5));
+    assert_eq!(world.deployments[&Track::Primary].image(), "worker:hotfix");
+    assert!(!world.record().bypass && world.said("Bypassed"));
+    // Said again, it is for the one that is held.
+    assert!(command(&mut insists, Command::Bypass) && !command(&mut insists, Command::Bypass));
+    insists.settle(capacity(5));
+    assert_eq!(insists.deployments[&Track::Primary].image(), "worker:v2");
+}
+
+#[test]
+fn what_is_wrong_with_the_primary_keeps_no_newer_version_from_it() {
+    let mut world = adopted(5, QUARTER);
+    world.outcome = Outcome::Inconclusive;
+    world.apply("worker:v2", None);
+    let asks = |world: &World| {
+        let mut view = world.view();
+        view.primary.as_mut().unwrap().status.available = 3;
+        plan_seeing(world, &view)
+    };
+    assert!(matches!(asks(&world).question, Some(Question::Classify { .. })), "steady");
+    (0..40).for_each(|_| _ = world.tick());
+    assert!(command(&mut world, Command::Cancel));
+    while world.plan().record.is_none_or(|record| record.phase != Phase::Steady) {
+        world.tick();
+    }
+    assert!(asks(&world).record.is_none(), "rolling back, and nothing else to be tried");
+    world.now = world.now.plus(world.settings.ready_deadline);
+    assert!(asks(&world).problems[0].fault.starts_with("3 of 5 pods of the primary are available"));
+    world.apply("worker:v3", None);
+    assert_eq!(asks(&world).record.unwrap().phase, Phase::Steady);
+}
+
+#[test]
+fn what_an_autoscaler_sets_is_nobodys_wish() {
+    let mut world = adopted(5, QUARTER);
+    world.edit(Track::Original, |spec| spec["replicas"] = 2.into());
+    let mut view = world.view();
+    assert_eq!(plan_seeing(&world, &view).record.unwrap().replicas, 2);
+    view.autoscalers.push("HorizontalPodAutoscaler/keda-hpa-foo".to_owned());
+    let plan = plan_seeing(&world, &view);
+    assert!(plan.record.is_none() && plan.reason.contains("the original goes back to 0"), "{plan:?}");
+    assert!(plan.problems[0].fault.contains("keda-hpa-foo"));
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn wish(context: &Context<'_>, original: &Workload) -> Option<Plan> {
         Some(intent) => set_by_aviary(original, live == intent.from || live == intent.to),
         None => set_by_aviary(original, false) || record.phase == Phase::Releasing && live == 0,
     };
-    if set_by_us || live == record.replicas {
+    if set_by_us || live == record.replicas || !context.view.autoscalers.is_empty() {
         return None;
     }
     let replicas = asked(original)?;

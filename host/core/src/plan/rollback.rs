@@ -3,9 +3,10 @@
 use super::{Note, Plan, acts, context::Context, steady::scaled};
 use crate::{
     judge::Track,
-    record::{Ending, Phase, Record, Rollback, Rollout},
+    record::{Ending, HighWater, Phase, Record, Rollback, Rollout},
     settings::OnRollback,
     spec::Spec,
+    view::Workload,
     write::Purpose,
 };
 
@@ -56,9 +57,24 @@ fn revert(context: &Context<'_>, rollback: &Rollback) -> Option<Plan> {
     Some(Plan::act(write, "the original's spec goes back to the accepted one"))
 }
 
+/// Whether the original asks for a third version by now: what is wrong with the primary may be what it mends.
+fn asks_for_another(context: &Context<'_>, rollback: &Rollback) -> bool {
+    let known = [context.record.accepted.digest(), rollback.rollout.digest.clone()];
+    context.asked().is_some_and(|(_, digest)| !known.contains(&digest))
+}
+
+fn still_incomplete(context: &Context<'_>, rollback: &Rollback) -> Plan {
+    let mark = HighWater { available: 0, at: rollback.at };
+    let late = context.late(mark, "the accepted version does not get through either; apply a version that works");
+    Plan::wait(format!("rolling back ({}): waiting until the primary is complete", rollback.reason))
+        .waking_at(Some(context.deadline(mark)).filter(|at| *at > context.now))
+        .with_problem(late)
+}
+
 fn arrived(context: &Context<'_>, rollback: &Rollback) -> Plan {
-    if !context.complete(Track::Primary) || context.view.canary.as_ref().is_some_and(|canary| !canary.complete()) {
-        return Plan::wait(format!("rolling back ({}): waiting until the primary is complete", rollback.reason));
+    let emptied = context.view.canary.as_ref().is_none_or(Workload::complete);
+    if !emptied || !context.complete(Track::Primary) && !asks_for_another(context, rollback) {
+        return still_incomplete(context, rollback);
     }
     let mut record = context.changed();
     record.remember(&rollback.rollout, rollback.ending, &rollback.reason, context.now);

@@ -20,8 +20,12 @@ pub(super) fn plan(context: &Context<'_>) -> Plan {
         .or_else(|| context.zero_original())
         .or_else(|| upkeep(context))
         .or_else(|| give_up(context))
+        // What is wrong with the primary may be what the next version mends: it is not waited for.
         .or_else(|| newer_spec(context))
-        .unwrap_or_else(|| Plan::wait("steady"))
+        .unwrap_or_else(|| match context.complete(Track::Primary) {
+            true => Plan::wait("steady"),
+            false => Plan::wait("waiting until the primary is complete"),
+        })
         .with_problem(autoscaled(context.service))
 }
 
@@ -30,7 +34,7 @@ pub(super) fn direct(context: &Context<'_>, direct: &Direct) -> Plan {
     let late = context.late(direct.high_water, "apply a version that works; the old pods serve until then");
     scaled(context)
         .or_else(|| context.zero_original())
-        .or_else(|| upkeep_while_rolling(context))
+        .or_else(|| upkeep(context))
         .or_else(|| newer_spec(context))
         .unwrap_or_else(|| direct_progress(context, direct))
         .with_problem(late)
@@ -55,7 +59,8 @@ fn direct_progress(context: &Context<'_>, direct: &Direct) -> Plan {
 pub(super) fn scaled(context: &Context<'_>) -> Option<Plan> {
     let original = context.view.original.as_ref()?;
     let live = original.replicas();
-    if live == 0 || live == context.record.replicas {
+    // An autoscaler wishes for what it takes a Deployment held at 0 to need: 1, with KEDA.
+    if live == 0 || live == context.record.replicas || !context.view.autoscalers.is_empty() {
         return None;
     }
     let replicas = asked(original)?;
@@ -83,15 +88,9 @@ fn resize(record: &mut Record, before: &Sizes, after: &Sizes, context: &Context<
 }
 
 /// The primary at N with the accepted spec, the canary at 0, the original's fields its own.
-fn upkeep(context: &Context<'_>) -> Option<Plan> {
-    upkeep_while_rolling(context).or_else(|| match context.complete(Track::Primary) {
-        true => None,
-        false => Some(Plan::wait("waiting until the primary is complete")),
-    })
-}
-
+///
 /// One that is larger than it should be is made smaller before it rolls.
-fn upkeep_while_rolling(context: &Context<'_>) -> Option<Plan> {
+fn upkeep(context: &Context<'_>) -> Option<Plan> {
     let replicas = context.record.replicas;
     sizes(context, Targets { primary: replicas, canary: 0 })
         .or_else(|| {
@@ -140,7 +139,7 @@ fn newer_spec(context: &Context<'_>) -> Option<Plan> {
     if let Some(problem) = unfit(&context.record.accepted, original).or_else(|| autoscaled(context.service)) {
         return Some(Plan { problems: vec![problem.clone()], ..Plan::wait(format!("not rolled out: {problem}")) });
     }
-    if context.record.bypass {
+    if context.record.bypass && context.record.rejection(&digest).is_none() {
         return Some(bypass(context, spec));
     }
     Some(hold(context, &digest).unwrap_or_else(|| classify(context, &spec, digest)))
