@@ -73,13 +73,16 @@ fn value(written: &Metric, metric: &MetricSettings, faults: &mut Faults) -> Opti
     }
 }
 
-/// So much of max; of min so much that a share of 100% reaches it from above.
+/// So much of the way to the limit, from zero or from the other limit; where zero is beyond it, as much beyond that 100%
+/// reaches it from there.
 fn share_of_limit(metric: &MetricSettings, share: f64) -> Option<f64> {
-    match (metric.max, metric.min) {
-        (Some(max), _) => Some(max * share),
-        (None, Some(min)) => (share > 0.0).then(|| min / share),
-        (None, None) => None,
-    }
+    let (limit, zero_is_within) = match (metric.min, metric.max) {
+        (Some(min), Some(max)) => return Some(min + (max - min) * share),
+        (None, Some(max)) => (max, max >= 0.0),
+        (Some(min), None) => (min, min <= 0.0),
+        (None, None) => return None,
+    };
+    if zero_is_within { Some(limit * share) } else { (share > 0.0).then(|| limit / share) }
 }
 
 fn not_negative(number: Option<&Placed<f64>>, faults: &mut Faults) -> Option<f64> {

@@ -226,7 +226,7 @@ impl Section for Metric {
     fn take(fields: &mut Fields<'_>) -> Self {
         Self {
             value: fields.optional("value", "Of a counter its rate per second, of histogram buckets the quantile that is judged, of a condition the chance that it holds (0 to 1), else the value."),
-            of_limit: fields.optional("of-limit", "The same as a share of the metric's limit: of max, or by how much of it min is reached. 50% if neither is given, and of a condition 1."),
+            of_limit: fields.optional("of-limit", "The same as a share of the metric's limit: of max, or by how much of it min is reached; with both, of the way from min to max. 50% if neither is given, and of a condition 1."),
             times: fields.optional("times", "By what all that is multiplied, such as 2 for twice as much."),
             noise: fields.optional("noise", "How far single samples are off (one standard deviation). Without it a counter counts events, which come at random."),
             spread: fields.optional("spread", "How far pods differ for good (one standard deviation); 0% if left out."),

@@ -147,6 +147,30 @@ fn what_goes_direct_or_is_none_of_aviarys_business_is_told_as_that() {
 }
 
 #[test]
+fn what_works_as_before_is_within_its_limits_whatever_they_are() {
+    let table = [
+        ("counter", "max: 0.5"),
+        ("counter", "min: 2"),
+        ("counter", "min: 80, max: 100"),
+        ("gauge", "min: 0"),
+        ("gauge", "max: 0"),
+        ("gauge", "max: -5"),
+        ("gauge", "min: -10"),
+        ("gauge", "min: -10, max: -9"),
+        ("gauge", "min: -10, max: 10"),
+        ("gauge", "min: 7, max: 7"),
+    ];
+    for (kind, limits) in table {
+        let limits = limits.replace(", ", "\n      ");
+        let limited = |text: String| {
+            text.replace("max: 0.5 ", &format!("{limits} ")).replace("kind: counter", &format!("kind: {kind}"))
+        };
+        let run = played(&ready("good"), example(limited), ORDERS);
+        assert_eq!(run.ending, Ending::Promoted, "{kind}, {limits}: {}", run.reason);
+    }
+}
+
+#[test]
 fn one_pod_and_many_are_released_as_ten_are() {
     for replicas in [1, 2, 60] {
         let text = ready("good").replace("replicas: 10", &format!("replicas: {replicas}"));
