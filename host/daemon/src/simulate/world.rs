@@ -49,6 +49,9 @@ const ADOPTION: Duration = Duration::from_secs(2 * 3600);
 /// How long it then runs before the release, so that there is a past.
 const SETTLES: Duration = Duration::from_secs(600);
 
+/// What the pods are selected by, whatever labels the release gives the Deployment: those must be as the configuration has them.
+const SELECTED_BY: &str = "simulated";
+
 /// What one run is made of.
 #[derive(Debug, Clone)]
 pub struct Trial {
@@ -237,16 +240,15 @@ fn track(labels: &Value) -> Track {
 /// The service as it is before the release.
 fn create(face: &Face, release: &Release) -> Result<()> {
     let key = &release.service;
-    let selector = json!({ "app.kubernetes.io/name": key.name });
-    let mut labels = json!(release.labels);
-    labels["app.kubernetes.io/name"] = json!(key.name);
+    let mut pod_labels = json!(release.labels);
+    pod_labels[SELECTED_BY] = json!(key.name);
     let container = json!({ "name": key.name, "image": release.image(Version::Accepted) });
     let body = json!({
-        "metadata": { "name": key.name, "namespace": key.namespace, "labels": labels },
+        "metadata": { "name": key.name, "namespace": key.namespace, "labels": release.labels },
         "spec": {
             "replicas": release.replicas,
-            "selector": { "matchLabels": selector },
-            "template": { "metadata": { "labels": labels }, "spec": { "containers": [container] } },
+            "selector": { "matchLabels": { SELECTED_BY: key.name } },
+            "template": { "metadata": { "labels": pod_labels }, "spec": { "containers": [container] } },
         },
     });
     let path = format!("/apis/apps/v1/namespaces/{}/deployments", key.namespace);

@@ -123,6 +123,19 @@ fn a_manifest_with_replicas_starts_unproven_pods_for_a_moment() {
 }
 
 #[test]
+fn a_service_that_is_selected_by_any_of_its_labels_is_released() {
+    for label in ["app.kubernetes.io/name", "app", "simulated"] {
+        let selected = |text: String| text.replace("team=ingest,tier in (batch,stream)", &format!("{label}=api"));
+        let text = format!("service: ingest/any\nlabels: {{ {label}: api }}\n{}", ready("good"));
+        let run = played(&text, example(selected), None);
+        assert_eq!(run.ending, Ending::Promoted, "{label}: {}", run.reason);
+    }
+    let unlabelled = |text: String| text.replace("team=ingest,tier in (batch,stream)", "!app.kubernetes.io/name");
+    let run = played(&format!("service: ingest/any\n{}", ready("good")), example(unlabelled), None);
+    assert_eq!(run.ending, Ending::Promoted, "{}", run.reason);
+}
+
+#[test]
 fn what_is_never_ready_is_rolled_back_at_the_deadline() {
     for candidate in ["ready-after: never", "pullable: false"] {
         let run = played(&format!("candidate: {{ {candidate} }}"), example(|text| text), ORDERS);
