@@ -48,7 +48,7 @@ const LONGEST: Duration = Duration::from_secs(21 * 24 * 3600);
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit code: 0 promoted (or direct), 2 rolled back, 3 neither (paused, ignored, unfinished, or runs that \
-    differ), 1 an error in a file. With --expect: 0 if it ended so, else 4."
+    differ), 1 an error in a file. With --expect, or `expect:` in the release: 0 if it ended so, else 4."
 )]
 pub struct Simulate {
     /// The configuration file that is to judge
