@@ -146,13 +146,15 @@ fn three_releases_end_as_they_are_to_and_nothing_is_left() {
         |image: &str| rest.iter().find(|line| line.starts_with(image)).unwrap().split_whitespace().nth(1).unwrap();
     assert_eq!(["orders:1.1", "orders:1.2", "orders:1.3"].map(row), ["promoted", "rolled", "rolled"], "{rest:#?}");
     assert!(rest.iter().chain(&evidence).all(|line| !line.contains('\u{1b}')), "no terminal, no colours: {rest:#?}");
-    assert!(!socket.exists());
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0, "files are left beside the socket");
 }
 
 #[test]
 fn a_release_that_does_not_end_as_it_is_to_is_a_failure() {
     let elsewhere = tempfile::tempdir().unwrap();
     let socket = elsewhere.path().join("aviary.sock");
+    let anothers = elsewhere.path().join("aviary.sock.identity");
+    fs::write(&anothers, "0123456789abcdef").unwrap();
     let mut demo = Demo::start(&["--socket", socket.to_str().unwrap()]);
     demo.until("step 1 of 3");
     let cancel = Command::new(AVIARY).args(["cancel", "orders", "--socket"]).arg(&socket).status().unwrap();
@@ -162,6 +164,7 @@ fn a_release_that_does_not_end_as_it_is_to_is_a_failure() {
     let fault =
         "demo: the releases ended as rolled back, rolled back, rolled back, which is not what they were made for\n";
     assert_eq!((status, demo.faults().as_str()), (Some(1), fault));
+    assert!(anothers.exists(), "what was there before is removed");
 }
 
 #[test]

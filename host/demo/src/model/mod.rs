@@ -74,7 +74,24 @@ struct Model {
     world: World,
     program: PathBuf,
     socket: PathBuf,
+    _identity: Option<Removed>,
     folder: TempDir,
+}
+
+/// A file that is removed when this is dropped.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        // It is not there where the daemon did not get so far.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// The file that a daemon leaves beside its socket; none if it is there already, as it is another daemon's then.
+fn identity(socket: &Path) -> Option<Removed> {
+    let file = socket.with_added_extension("identity");
+    (!file.exists()).then_some(Removed(file))
 }
 
 impl Model {
@@ -82,7 +99,8 @@ impl Model {
         let folder = tempfile::Builder::new().prefix("aviary-demo-").tempdir().context("cannot make a folder")?;
         let world = World::start()?;
         let socket = socket.unwrap_or_else(|| folder.path().join("aviary.sock"));
-        let stage = Self { daemon: None, world, program, socket, folder };
+        let identity = identity(&socket);
+        let stage = Self { daemon: None, world, program, socket, _identity: identity, folder };
         let configuration = CONFIGURATION.replace("{prometheus}", &stage.world.prometheus().to_string());
         fs::write(stage.file("aviary.yaml"), configuration)?;
         fs::write(stage.kubeconfig(), face::kubeconfig(stage.world.api(), Some(NAMESPACE)).to_string())?;
