@@ -2,6 +2,9 @@
 
 # All builds name the whole workspace: another choice of packages has other features, and compiles again.
 
+# What is built is looked for there, whatever the environment or cargo's own configuration says.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+
 .DEFAULT_GOAL := help
 .PHONY: help setup policies build install test explore conformance programs demo demo-model demo-real bench chaos cluster cluster-down
 
