@@ -116,7 +116,7 @@ pub struct Held {
     pub reason: String,
 }
 
-/// The most pods that were available so far, and since when: a deadline runs from there, so that a crash loop cannot
+/// The most pods of the version under way that were available so far, and since when: a deadline runs from there, so that a crash loop cannot
 /// set it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HighWater {

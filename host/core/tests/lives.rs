@@ -389,6 +389,42 @@ fn what_is_wrong_with_the_primary_keeps_no_newer_version_from_it() {
     assert_eq!(asks(&world).record.unwrap().phase, Phase::Steady);
 }
 
+/// Most of its old pods serve all the time: that there are no more of them says nothing.
+#[test]
+fn a_promotion_that_goes_on_pod_by_pod_is_not_late_and_not_given_up_for_a_newer_image() {
+    for surge in [Amount::Pods(0), Amount::Pods(1)] {
+        let mut world = adopted(40, surge);
+        world.settings.ready_deadline = Duration::from_secs(8);
+        world.apply("worker:v2", None);
+        while !matches!(world.record().phase, Phase::Promoting(_)) {
+            world.tick();
+        }
+        let began = world.now;
+        world.apply("worker:v3", None);
+        while matches!(world.record().phase, Phase::Promoting(_)) {
+            assert_eq!(world.plan().problems, []);
+            world.tick();
+        }
+        assert!(world.now.since(began) > 2 * world.settings.ready_deadline, "it took longer than the deadline");
+        assert!(world.said("Promoted") && !world.said("RollingBack"), "{:#?}", world.notes);
+    }
+}
+
+#[test]
+fn pods_that_must_be_ready_for_a_while_have_that_time_too() {
+    let mut world = adopted(5, QUARTER);
+    world.edit(Track::Original, |spec| {
+        spec["minReadySeconds"] = 600.into();
+        spec["template"]["spec"]["containers"][0]["image"] = "worker:never-ready".into();
+    });
+    let began = world.now;
+    while !world.said("RollingBack") {
+        world.tick();
+    }
+    let took = world.now.since(began);
+    assert!(took >= Duration::from_secs(600) + world.settings.ready_deadline, "{took:?}");
+}
+
 #[test]
 fn what_an_autoscaler_sets_is_nobodys_wish() {
     let mut world = adopted(5, QUARTER);

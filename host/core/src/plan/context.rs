@@ -1,5 +1,7 @@
 //! What every part of the plan looks at.
 
+use std::time::Duration;
+
 use super::{Problem, Service};
 use crate::{
     judge::{ServiceIdentity, Track},
@@ -82,15 +84,28 @@ impl Context<'_> {
         Some(Standing { track, wanted, present, complete, observed, available, rolling, target })
     }
 
-    /// The mark that `track` has reached, if it is higher than the one remembered.
-    pub fn higher_water(&self, track: Track, mark: HighWater) -> Option<HighWater> {
-        let available = self.available(track);
-        (available > mark.available).then_some(HighWater { available, at: self.now })
+    /// How many pods of the version that `track` is to run are available at least; those of other versions may be too.
+    pub fn advanced(&self, track: Track) -> u32 {
+        let status = self.view.workload(track).filter(|workload| workload.observed()).map(|workload| workload.status);
+        status.map_or(0, |status| status.available.saturating_sub(status.replicas.saturating_sub(status.updated)))
     }
 
-    /// When pods that do not become available are given up.
+    /// The mark that `track` has reached.
+    pub fn mark(&self, track: Track) -> HighWater {
+        HighWater { available: self.advanced(track), at: self.now }
+    }
+
+    /// The same, if it is higher than the one remembered.
+    pub fn higher_water(&self, track: Track, mark: HighWater) -> Option<HighWater> {
+        Some(self.mark(track)).filter(|reached| reached.available > mark.available)
+    }
+
+    /// When pods that do not become available are given up: none can be before it has been ready for `minReadySeconds`.
     pub fn deadline(&self, mark: HighWater) -> Timestamp {
-        mark.at.plus(self.settings.ready_deadline)
+        let seconds = |workload: &Workload| workload.spec["minReadySeconds"].as_u64();
+        let copies = [Track::Primary, Track::Canary].map(|track| self.view.workload(track).and_then(seconds));
+        let min_ready = copies.into_iter().flatten().max().unwrap_or_default();
+        mark.at.plus(self.settings.ready_deadline.saturating_add(Duration::from_secs(min_ready)))
     }
 
     /// "1 of 3 pods of the canary are available, none more for 10m", with what the worst pod says.
@@ -98,7 +113,9 @@ impl Context<'_> {
         let wanted = self.view.workload(track).map_or(0, Workload::replicas);
         let since = humane(self.now.since(mark.at));
         let blame = self.blame(track).map(|blame| format!(" ({blame})")).unwrap_or_default();
-        format!("{} of {wanted} pods of the {track} are available, none more for {since}{blame}", self.available(track))
+        let (advanced, rolls) = (self.advanced(track), self.available(track) > self.advanced(track));
+        let version = if rolls { " with the version it is to run" } else { "" };
+        format!("{advanced} of {wanted} pods of the {track} are available{version}, none more for {since}{blame}")
     }
 
     fn blame(&self, track: Track) -> Option<String> {

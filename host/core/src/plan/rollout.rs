@@ -169,7 +169,7 @@ fn scale(context: &Context<'_>, rollout: &Rollout, track: Track, to: u32) -> Pla
     let mut changed = rollout.clone();
     changed.scalings.push(Scaling { at: context.now, canary, primary });
     keep_last(&mut changed.scalings, REMEMBERED);
-    changed.high_water = Some(HighWater { available: context.available(Track::Canary), at: context.now });
+    changed.high_water = Some(context.mark(Track::Canary));
     Plan::save_silently(in_canary(context, changed))
 }
 
@@ -187,7 +187,7 @@ fn sizes_with(context: &Context<'_>, track: Track, to: u32) -> (u32, u32) {
 
 fn wait_for(context: &Context<'_>, rollout: &Rollout, track: Track) -> Plan {
     let Some(mark) = rollout.high_water else {
-        let mark = HighWater { available: context.available(Track::Canary), at: context.now };
+        let mark = context.mark(Track::Canary);
         return Plan::save_silently(in_canary(context, Rollout { high_water: Some(mark), ..rollout.clone() }));
     };
     if let Some(mark) = context.higher_water(Track::Canary, mark) {
@@ -293,8 +293,7 @@ fn walk_back(context: &Context<'_>, rollout: &Rollout) -> Plan {
 
 /// Goes on with the most pods of `track` that the promotion has seen available, once that is remembered.
 fn marked(context: &Context<'_>, rollout: &Rollout, track: Track, go_on: impl FnOnce(HighWater) -> Plan) -> Plan {
-    let first = HighWater { available: context.available(track), at: context.now };
-    let higher = rollout.high_water.map_or(Some(first), |mark| context.higher_water(track, mark));
+    let higher = rollout.high_water.map_or_else(|| Some(context.mark(track)), |mark| context.higher_water(track, mark));
     match (higher, rollout.high_water) {
         (None, Some(mark)) => go_on(mark),
         (higher, _) => mark_promotion(context, rollout, higher),
