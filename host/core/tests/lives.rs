@@ -438,6 +438,22 @@ fn what_an_autoscaler_sets_is_nobodys_wish() {
 }
 
 #[test]
+fn an_original_that_comes_back_with_another_selector_serves_by_itself() {
+    let mut world = adopted(5, QUARTER);
+    let mut original = world.deployments.remove(&Track::Original).unwrap();
+    (0..5).for_each(|_| _ = world.tick());
+    original.uid = "anew".to_owned();
+    original.spec["selector"]["matchLabels"]["app"] = "bar".into();
+    original.spec["template"]["metadata"]["labels"]["app"] = "bar".into();
+    original.spec["replicas"] = 3.into();
+    world.deployments.insert(Track::Original, original);
+    (0..100).for_each(|_| _ = world.tick());
+    assert!(world.plan().problems[0].fault.contains("another selector"), "{:?}", world.plan());
+    assert_eq!(world.deployments[&Track::Original].available(), 3, "whoever asks for its labels finds it");
+    assert_eq!(world.deployments[&Track::Primary].available(), 5, "and who asks for those of before, them");
+}
+
+#[test]
 fn the_copies_outlive_a_deleted_original_by_the_grace() {
     let mut world = adopted(5, QUARTER);
     let original = world.deployments.remove(&Track::Original).unwrap();

@@ -19,7 +19,9 @@ pub(super) fn plan(context: &Context<'_>) -> Option<Plan> {
     match (&context.view.original, context.record.gone_since) {
         (None, None) => Some(went(context)),
         (None, Some(since)) => Some(wait_or_delete(context, since)),
-        (Some(original), gone) if original.uid != context.record.uid => Some(came_back(context, original, gone)),
+        (Some(original), gone) if original.uid != context.record.uid => {
+            Some(another(context, original).unwrap_or_else(|| came_back(context, original, gone)))
+        }
         (Some(_), Some(_)) => Some(forget(context)),
         (Some(_), None) => None,
     }
@@ -45,6 +47,20 @@ fn wait_or_delete(context: &Context<'_>, since: Timestamp) -> Plan {
         }
         None => Plan::act(Write::DeleteRecord, "the record of a deleted service goes"),
     }
+}
+
+/// One with another selector has other labels, which copies cannot take and Services may ask for: it serves by itself.
+fn another(context: &Context<'_>, original: &Workload) -> Option<Plan> {
+    let (name, copies) = (context.service.name, format!("{0}-primary and {0}-canary", context.service.name));
+    (context.record.accepted.value()["selector"] != original.spec["selector"]).then(|| {
+        Plan::problem(
+            format!("{name} was created anew with another selector, so it serves by itself, and its copies of before too"),
+            format!(
+                "scale {name} to what it needs, then delete the Deployments {copies} and the ConfigMap {name}.aviary: it is \
+                 adopted anew"
+            ),
+        )
+    })
 }
 
 fn came_back(context: &Context<'_>, original: &Workload, gone: Option<Timestamp>) -> Plan {

@@ -6,7 +6,6 @@ use super::{Problem, Service};
 use crate::{
     judge::Track,
     settings::Settings,
-    spec::Spec,
     view::{Workload, workload_name},
 };
 
@@ -132,16 +131,4 @@ fn volumes(original: &Workload) -> impl Iterator<Item = &Value> {
 
 fn problem(fault: impl Into<String>, remedy: impl Into<String>) -> Option<Problem> {
     Some(Problem { fault: fault.into(), remedy: remedy.into() })
-}
-
-/// What of a spec stands against a rollout of it, in a service that is adopted already.
-pub(super) fn unfit(record_selector: &Spec, original: &Workload) -> Option<Problem> {
-    if let Some(problem) = recreated(original) {
-        return Some(problem);
-    }
-    (record_selector.value()["selector"] != original.spec["selector"]).then_some(())?;
-    problem(
-        "it was created anew with another selector, which its copies cannot take",
-        "run `aviary release` and adopt it again",
-    )
 }

@@ -4,7 +4,7 @@ use super::{
     Note, Plan, Problem, acts,
     context::{Context, Targets},
     observe,
-    refusal::unfit,
+    refusal::recreated,
     rollback::roll_back,
     steady::{classify, scaled},
 };
@@ -69,7 +69,7 @@ fn newer_spec(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
     if digest == context.record.accepted.digest() {
         return Some(roll_back(context, rollout, Ending::Superseded, "the original is back to the accepted version"));
     }
-    let unfit = context.view.original.as_ref().and_then(|original| unfit(&context.record.accepted, original));
+    let unfit = context.view.original.as_ref().and_then(recreated);
     if unfit.is_some() || context.record.bypass || context.record.rejection(&digest).is_some() {
         let reason = format!("the original asks for {} now", spec.images_text());
         return Some(roll_back(context, rollout, Ending::Superseded, &reason));

@@ -3,7 +3,7 @@
 use super::{
     Note, Plan, Question,
     context::{Context, Targets},
-    refusal::{autoscaled, unfit},
+    refusal::{autoscaled, recreated},
     replicas_asked::asked,
 };
 use crate::{
@@ -136,7 +136,7 @@ fn newer_spec(context: &Context<'_>) -> Option<Plan> {
     if digest == context.record.accepted.digest() {
         return forget_held(context);
     }
-    if let Some(problem) = unfit(&context.record.accepted, original).or_else(|| autoscaled(context.service)) {
+    if let Some(problem) = recreated(original).or_else(|| autoscaled(context.service)) {
         return Some(Plan { problems: vec![problem.clone()], ..Plan::wait(format!("not rolled out: {problem}")) });
     }
     if context.record.bypass && context.record.rejection(&digest).is_none() {
