@@ -15,6 +15,7 @@ use aviary_core::{
     record::{Phase, Record},
     replicas::Sizes,
     settings::{Amount, OnRollback},
+    time::Timestamp,
     view::View,
 };
 use proptest::prelude::*;
@@ -46,6 +47,21 @@ fn plan_seeing(world: &World, view: &View) -> Plan {
     let (record, lease) = (&world.record, &world.lease);
     let service = Service { namespace: "shop", name: "foo", view, record, may_adopt: true, lease };
     plan(&service, &world.settings, world.now)
+}
+
+/// A pod that does not start.
+fn waiting(track: Track, reason: &str) -> PodObservation {
+    PodObservation {
+        name: format!("foo-{track}-1"),
+        track,
+        created: Timestamp(0),
+        became_ready: None,
+        ready: false,
+        restart_count: 0,
+        restarts: Vec::new(),
+        waiting_reason: Some(reason.to_owned()),
+        waiting_message: None,
+    }
 }
 
 fn adopted(replicas: u32, surge: Amount) -> World {
@@ -266,17 +282,7 @@ fn pods_speak_against_a_candidate_only_once_its_controller_has_seen_it() {
     assert!(world.step() && world.step(), "the first pod is asked for");
     let asked = |world: &World| {
         let mut view = world.view();
-        view.pods.push(PodObservation {
-            name: "foo-canary-1".to_owned(),
-            track: Track::Canary,
-            created: world.now,
-            became_ready: None,
-            ready: false,
-            restart_count: 1,
-            restarts: Vec::new(),
-            waiting_reason: Some("CrashLoopBackOff".to_owned()),
-            waiting_message: None,
-        });
+        view.pods.push(waiting(Track::Canary, "CrashLoopBackOff"));
         plan_seeing(world, &view)
     };
     let asks = |world: &World| matches!(asked(world).question, Some(Question::Observe { early: true, .. }));
@@ -435,6 +441,35 @@ fn what_an_autoscaler_sets_is_nobodys_wish() {
     let plan = plan_seeing(&world, &view);
     assert!(plan.record.is_none() && plan.reason.contains("the original goes back to 0"), "{plan:?}");
     assert!(plan.problems[0].fault.contains("keda-hpa-foo"));
+}
+
+#[test]
+fn a_clock_that_is_behind_the_one_before_waits_no_longer_for_that() {
+    let mut world = adopted(5, QUARTER);
+    world.apply("worker:v2", None);
+    while !matches!(&world.record().phase, Phase::Canary(rollout) if rollout.step_complete.is_some()) {
+        world.tick();
+    }
+    world.now = Timestamp(world.now.0 - 3_600_000);
+    let began = world.now;
+    while !matches!(&world.record().phase, Phase::Canary(rollout) if rollout.checks_in_all > 0) {
+        world.tick();
+    }
+    assert!(world.now.since(began) <= world.settings.warm_up + Duration::from_secs(2));
+    world.settle(capacity(5));
+    assert!(world.said("Promoted"));
+}
+
+#[test]
+fn an_adoption_whose_pods_do_not_start_again_says_so() {
+    let mut world = World::new(5, QUARTER);
+    while world.deployments.get(&Track::Primary).is_none_or(|primary| primary.available() > 0) {
+        world.step();
+    }
+    let mut view = world.view();
+    assert_eq!(plan_seeing(&world, &view).problems, []);
+    view.pods.push(waiting(Track::Primary, "ImagePullBackOff"));
+    assert_eq!(plan_seeing(&world, &view).problems[0].fault, "foo-primary-1 waits with ImagePullBackOff");
 }
 
 #[test]

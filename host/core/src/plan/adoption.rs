@@ -1,14 +1,15 @@
 //! Into Aviary's care and out of it again: pods walk between original and primary.
 
 use super::{
-    Note, Plan, Service, acts,
+    Note, Plan, Problem, Service, acts,
     context::Context,
     gone::our_copy,
+    observe::bad_reason,
     refusal::refusals,
     replicas_asked::{asked, set_by_aviary},
 };
 use crate::{
-    judge::Track,
+    judge::{PodObservation, Track},
     record::{Intent, Phase, Record},
     replicas::{Standing, Walk, walk},
     settings::Settings,
@@ -173,10 +174,19 @@ fn walk_pods(context: &Context<'_>, original: &Workload, original_target: u32, p
     let sizes = context.sizes();
     match walk(sizes.replicas, sizes.surge, &standings) {
         Walk::Arrived => arrived(context),
-        Walk::WaitFor(track) => Plan::wait(format!("waiting until the {track} is complete ({})", count(context))),
+        Walk::WaitFor(track) => Plan::wait(format!("waiting until the {track} is complete ({})", count(context)))
+            .with_problem(stuck(context, track)),
         Walk::Scale { track: Track::Original, from, to } => scale_original(context, original, Intent { from, to }),
         Walk::Scale { track, to, .. } => context.set_size(track, to).unwrap_or_default(),
     }
+}
+
+/// A version that ran may not start again: its image is gone, or what it mounts.
+fn stuck(context: &Context<'_>, track: Track) -> Option<Problem> {
+    let waits = |pod: &PodObservation| Some((pod.name.clone(), bad_reason(pod)?.to_owned()));
+    let (pod, reason) = context.view.pods.iter().filter(|pod| pod.track == track).find_map(waits)?;
+    let remedy = "find out why by `kubectl describe pod`; the walk goes on once it starts";
+    Some(Problem { fault: format!("{pod} waits with {reason}"), remedy: remedy.to_owned() })
 }
 
 fn count(context: &Context<'_>) -> String {

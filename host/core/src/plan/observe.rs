@@ -122,13 +122,18 @@ fn judged_pods(view: &View, started: Timestamp) -> Vec<PodObservation> {
     view.pods.iter().filter(|pod| pod.track != Track::Original).map(within).collect()
 }
 
+/// For what a pod waits that does not pass by itself.
+pub(super) fn bad_reason(pod: &PodObservation) -> Option<&str> {
+    pod.waiting_reason.as_deref().filter(|reason| BAD_REASONS.contains(reason))
+}
+
 /// What the canary's pods show of restarts and bad waiting reasons; empty where they show nothing.
 fn evidence(view: &View) -> String {
     // Until its controller has seen the newest template, the pods may be of the one before.
     let observed = view.canary.as_ref().is_some_and(Workload::observed);
     let canary = view.pods.iter().filter(|pod| observed && pod.track == Track::Canary);
     let lines = canary.filter_map(|pod| {
-        let reason = pod.waiting_reason.as_deref().filter(|reason| BAD_REASONS.contains(reason));
+        let reason = bad_reason(pod);
         (pod.restart_count > 0 || reason.is_some())
             .then(|| format!("{} {} {}", pod.name, pod.restart_count, reason.unwrap_or_default()))
     });

@@ -19,6 +19,7 @@ use crate::{
 pub(super) fn plan(context: &Context<'_>, rollout: &Rollout) -> Plan {
     scaled(context)
         .or_else(|| context.zero_original())
+        .or_else(|| set_back(context, rollout))
         .or_else(|| give_up(context, rollout))
         .or_else(|| newer_spec(context, rollout))
         .or_else(|| {
@@ -53,6 +54,25 @@ fn paused(rollout: &Rollout) -> Option<Problem> {
     Some(Problem {
         fault: format!("paused: {}", pause.reason),
         remedy: "`aviary resume` or `aviary cancel`".to_owned(),
+    })
+}
+
+/// What lies ahead although it was, or further than it can, was written by a clock that is ahead of this one: another
+/// machine's, or this one's before it was set back. Nobody waits for the difference.
+fn set_back(context: &Context<'_>, rollout: &Rollout) -> Option<Plan> {
+    let now = context.now;
+    let latest = now.plus(context.settings.warm_up.max(context.settings.check_interval));
+    let past = [Some(rollout.step_started), rollout.step_complete, rollout.high_water.map(|mark| mark.at)];
+    let ahead = past.into_iter().flatten().any(|at| at > now) || rollout.next_check.is_some_and(|at| at > latest);
+    ahead.then(|| {
+        let changed = Rollout {
+            step_started: rollout.step_started.min(now),
+            step_complete: rollout.step_complete.map(|at| at.min(now)),
+            next_check: rollout.next_check.map(|at| at.min(latest)),
+            high_water: rollout.high_water.map(|mark| HighWater { at: mark.at.min(now), ..mark }),
+            ..rollout.clone()
+        };
+        Plan::save_silently(in_canary(context, changed))
     })
 }
 

@@ -65,5 +65,14 @@ fn scenario_15_an_autoscaled_service_is_refused_with_reason_and_remedy() {
     let freed = world.now();
     world.wait_for_phase("steady", 60);
     assert!(freed.elapsed() < Duration::from_secs(60));
+
+    // One that comes later: what it sets, as KEDA wakes what it finds at 0, is nobody's wish for another N.
+    let applied = world.kubectl(Identity::Admin, &["apply", "-f", "-"], Some(&autoscaler.to_string()));
+    assert!(applied.success, "{}", applied.stderr);
+    world.wait("the autoscaler is a problem", 30, |status| !status["problems"][0].is_null());
+    world.ci(&["scale", "deployment", "foo", "--replicas=1"], None);
+    world.eventually("the original goes back to 0", 30, || world.get("deployment", "foo")["spec"]["replicas"] == 0);
+    world.wait_for_available(5);
+    assert_eq!(world.status()["replicas"], 5);
     world.capacity_was_held(5);
 }
