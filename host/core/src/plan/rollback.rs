@@ -63,18 +63,15 @@ fn asks_for_another(context: &Context<'_>, rollback: &Rollback) -> bool {
     context.asked().is_some_and(|(_, digest)| !known.contains(&digest))
 }
 
-fn still_incomplete(context: &Context<'_>, rollback: &Rollback) -> Plan {
-    let mark = HighWater { available: 0, at: rollback.at };
-    let late = context.late(mark, "the accepted version does not get through either; apply a version that works");
-    Plan::wait(format!("rolling back ({}): waiting until the primary is complete", rollback.reason))
-        .waking_at(Some(context.deadline(mark)).filter(|at| *at > context.now))
-        .with_problem(late)
-}
-
 fn arrived(context: &Context<'_>, rollback: &Rollback) -> Plan {
     let emptied = context.view.canary.as_ref().is_none_or(Workload::complete);
-    if !emptied || !context.complete(Track::Primary) && !asks_for_another(context, rollback) {
-        return still_incomplete(context, rollback);
+    let mark = HighWater { available: 0, at: rollback.at };
+    let late = context.late(mark, "the accepted version does not get through either; apply a version that works");
+    let settled = context.complete(Track::Primary) || late.is_some() && asks_for_another(context, rollback);
+    if !(emptied && settled) {
+        return Plan::wait(format!("rolling back ({}): waiting until the primary is complete", rollback.reason))
+            .waking_at(Some(context.deadline(mark)).filter(|at| *at > context.now))
+            .with_problem(late);
     }
     let mut record = context.changed();
     record.remember(&rollback.rollout, rollback.ending, &rollback.reason, context.now);
