@@ -270,7 +270,7 @@ impl Section for Overrides {
             passes: fields.optional("passes", "How many checks must pass before a step is done, at most 64; 3 if left out. A parameter of breakpoint."),
             tolerated_failures: fields.optional("tolerated-failures", "How many checks may fail within failure-window; 1 if left out. A parameter of breakpoint."),
             failure_window: fields.optional("failure-window", "The time within which failures count together, no longer than 64 checks take, also where it is left out; 10m if left out. A parameter of breakpoint."),
-            ready_deadline: fields.optional("ready-deadline", "How long pods may take until one more is available, or the candidate is rolled back; 10m if left out."),
+            ready_deadline: fields.optional("ready-deadline", "How long pods may take until one more is available, the spec's minReadySeconds on top, or the candidate is rolled back; 10m if left out."),
             longest_step: fields.optional("longest-step", "A step that takes longer is paused for a person; 1h if left out."),
             on_rollback: fields.optional("on-rollback", "After a rollback the Deployment gets its accepted spec back (revert), or is left alone (keep), for GitOps with self-heal; revert if left out."),
             shared_claims: fields.optional("shared-claims", "Whether the service's volume claims can be mounted by many pods at once; false if left out."),
