@@ -2,8 +2,9 @@
 //! numbers for Prometheus.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -21,8 +22,8 @@ use clap::Parser as _;
 use local_cluster::{Output, control_plane, kubectl};
 use node_agent::arguments::Arguments;
 use node_agent::images::{Image, ImageTable};
-use tempfile::TempDir;
 
+use crate::cluster::target;
 use crate::ground::images;
 
 /// From the start of a worker to its first good probe.
@@ -35,7 +36,7 @@ const SCRAPED: (Duration, u32) = (Duration::from_secs(1), 60);
 /// A model that lives in real time behind HTTP until the process ends.
 #[derive(Debug)]
 pub struct Model {
-    folder: TempDir,
+    folder: PathBuf,
     program: PathBuf,
     prometheus: String,
 }
@@ -43,7 +44,7 @@ pub struct Model {
 impl Model {
     /// Starts it.
     pub(crate) fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("aviary-model-").tempdir().unwrap();
+        let folder = new_folder();
         let (sender, addresses) = mpsc::channel();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -51,7 +52,7 @@ impl Model {
         });
         let [api_server, prometheus] = addresses.recv().unwrap();
         let model = Self { folder, program: control_plane().unwrap(), prometheus: format!("http://{prometheus}") };
-        std::fs::write(model.kubeconfig(), face::kubeconfig(api_server, None).to_string()).unwrap();
+        fs::write(model.kubeconfig(), face::kubeconfig(api_server, None).to_string()).unwrap();
         model
     }
 
@@ -59,16 +60,31 @@ impl Model {
         // The model has no OpenAPI document to validate with.
         let more: &[&str] = if arguments.first() == Some(&"apply") { &["--validate=false"] } else { &[] };
         let arguments: Vec<&str> = arguments.iter().chain(more).copied().collect();
-        kubectl(&self.program, &self.kubeconfig(), self.folder.path(), &arguments, stdin).unwrap()
+        kubectl(&self.program, &self.kubeconfig(), &self.folder, &arguments, stdin).unwrap()
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
-        self.folder.path().join("kubeconfig.json")
+        self.folder.join("kubeconfig.json")
     }
 
     pub(crate) fn prometheus_url(&self) -> &str {
         &self.prometheus
     }
+}
+
+/// One for each process, as nothing is left to empty it when that ends; those of processes that have ended go now.
+fn new_folder() -> PathBuf {
+    let all = target().join("scenarios-model");
+    fs::create_dir_all(&all).unwrap();
+    for other in fs::read_dir(&all).unwrap().map(|entry| entry.unwrap().path()) {
+        if !Path::new("/proc").join(other.file_name().unwrap()).exists() {
+            // Another one may be at it too.
+            let _removed = fs::remove_dir_all(other);
+        }
+    }
+    let own = all.join(std::process::id().to_string());
+    fs::create_dir_all(&own).unwrap();
+    own
 }
 
 async fn live(addresses: &mpsc::Sender<[SocketAddr; 2]>) {
