@@ -1,11 +1,15 @@
 //! Addresses of pods: each pod has one of its own in 127.0.0.0/8, and each agent a block of 65 534 of them.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::{
+    net::Ipv4Addr,
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixListener},
+    },
+};
 
 use anyhow::{Result, bail};
 
-/// The kubelet's own port. Whoever listens on it at the first address of a block owns that block on this machine.
-const NODE_PORT: u16 = 10250;
 const BLOCKS: std::ops::RangeInclusive<u8> = 77..=250;
 
 /// Gives out the addresses of one block, oldest last: none comes back before all others were used.
@@ -13,23 +17,23 @@ const BLOCKS: std::ops::RangeInclusive<u8> = 77..=250;
 pub struct Addresses {
     block: u8,
     next: u16,
-    _claim: Option<TcpListener>,
+    _claim: Option<UnixListener>,
 }
 
 impl Addresses {
-    /// Takes the first block that no other agent on this machine holds.
+    /// Takes the first block that no other agent on this machine holds: by a name that ends with its process, and not by a
+    /// port, as a real kubelet has its own at every address.
     ///
     /// # Errors
     /// When all blocks are taken.
     pub fn claim() -> Result<Self> {
         for block in BLOCKS {
-            if let Ok(claim) = TcpListener::bind((Ipv4Addr::new(127, block, 0, 1), NODE_PORT)) {
+            let name = SocketAddr::from_abstract_name(format!("aviary-node-agent-{block}"))?;
+            if let Ok(claim) = UnixListener::bind_addr(&name) {
                 return Ok(Self { block, next: 2, _claim: Some(claim) });
             }
         }
-        bail!(
-            "no free block of addresses in 127.77.0.0 to 127.250.0.0: port {NODE_PORT} is taken in each; stop other agents"
-        )
+        bail!("no free block of addresses in 127.77.0.0 to 127.250.0.0: other agents hold each; stop some")
     }
 
     /// The node's own address.
@@ -65,6 +69,13 @@ mod tests {
             assert!(seen.insert(address), "{address} came twice");
         }
         assert_eq!(seen.len(), 65_533);
+    }
+
+    #[test]
+    fn a_kubelet_on_this_machine_takes_no_block_away() {
+        // Where one runs, this fails and is true all the same.
+        let _kubelet = std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 10250));
+        Addresses::claim().unwrap();
     }
 
     #[test]
