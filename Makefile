@@ -53,7 +53,7 @@ bench: setup policies ## measure the release build, 15 minutes; ONLY="idle-80 ch
 	@cargo build --locked --release --workspace --bin aviary --bin node-agent --bin bench --example call-cost
 	@exec target/release/bench $(ONLY)
 
-chaos: setup policies ## release while Aviary is killed 200 times and the control plane fails, 20 minutes; CHAOS="--kills 20 --minutes 3" is a short one
+chaos: setup policies ## release while Aviary is killed 200 times and the control plane fails, 30 minutes at most; CHAOS="--kills 20 --minutes 8" is a short one
 	@cargo build --locked --release --workspace --bin aviary --bin node-agent --bin worker --bin chaos
 	@exec target/release/chaos $(CHAOS)
 

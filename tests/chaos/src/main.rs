@@ -3,22 +3,27 @@
 use std::{process::ExitCode, time::Duration};
 
 use chaos::{Outage, Settings, Trial};
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum, error::ErrorKind};
 
-/// Of the time that a run may take, so much is life of the daemon; the rest are starts, outages and the last releases.
-const SHARE_OF_LIFE: f64 = 0.45;
+/// Until the cluster is there, and something to spare.
+const START: Duration = Duration::from_secs(30);
+/// What a kill takes besides a life: until a write comes that it is aimed at, and until all daemons are ready again or another
+/// one has the lease. It was 3 to 4 s in runs of 200.
+const KILL: Duration = Duration::from_secs(5);
+/// Releases do not get on where daemons live shorter, on average.
+const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 
 /// Kills the daemon while services are released, and lets the control plane fail, on a cluster of its own.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// How often the daemon is killed.
-    #[arg(long, value_name = "NUMBER", default_value_t = 200)]
-    kills: usize,
+    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    kills: u32,
     /// Chooses what is released, and when it is killed; a new one each time if not given.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
     /// How long it may take, but for the releases that are under way then.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 30)]
     minutes: u32,
     /// Daemons that compete for the lease; mostly the one that has it is killed.
     #[arg(long, value_name = "NUMBER", default_value_t = 2)]
@@ -45,18 +50,35 @@ enum Named {
 }
 
 impl Arguments {
-    fn settings(&self) -> Settings {
-        let limit = Duration::from_secs(60) * self.minutes;
-        let seconds = limit.as_secs_f64() * SHARE_OF_LIFE / self.kills.max(1) as f64;
-        Settings {
+    fn settings(&self) -> Result<Settings, String> {
+        let trials = trials(self.outages.as_deref().unwrap_or(Named::value_variants()));
+        Ok(Settings {
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..100_000)),
-            kills: self.kills,
+            kills: self.kills as usize,
             daemons: self.daemons,
             services: self.services,
-            life: Duration::from_secs_f64(seconds),
-            trials: trials(self.outages.as_deref().unwrap_or(Named::value_variants())),
-            limit,
+            life: self.life(&trials)?,
+            trials,
+            limit: self.limit(),
+        })
+    }
+
+    fn limit(&self) -> Duration {
+        Duration::from_secs(60) * self.minutes
+    }
+
+    /// What all else leaves of the time, shared between the kills.
+    fn life(&self, trials: &[Trial]) -> Result<Duration, String> {
+        let outages: Duration = trials.iter().map(|trial| trial.outage.takes()).sum();
+        let besides = START + outages + KILL * self.kills;
+        let least = besides + SHORTEST_LIFE * self.kills;
+        if self.limit() < least {
+            let (kills, outages, minutes) = (self.kills, trials.len(), least.as_secs().div_ceil(60));
+            return Err(format!(
+                "{kills} kills and {outages} outages take {minutes} minutes at least: raise --minutes, or ask for less"
+            ));
         }
+        Ok((self.limit() - besides) / self.kills)
     }
 }
 
@@ -78,10 +100,15 @@ fn trials(outages: &[Named]) -> Vec<Trial> {
 }
 
 fn main() -> ExitCode {
-    let settings = Arguments::parse().settings();
+    let refuse = |why| Arguments::command().error(ErrorKind::ValueValidation, why).exit();
+    let settings = Arguments::parse().settings().unwrap_or_else(refuse);
     println!(
-        "seed {}: {} kills, {} daemons, {} services",
-        settings.seed, settings.kills, settings.daemons, settings.services
+        "seed {}: {} kills, {} daemons that live for {:.1} s on average, {} services",
+        settings.seed,
+        settings.kills,
+        settings.daemons,
+        settings.life.as_secs_f64(),
+        settings.services
     );
     match chaos::run(&settings) {
         Ok(report) => {
@@ -92,5 +119,44 @@ fn main() -> ExitCode {
             eprintln!("chaos: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(arguments: &str) -> Result<Settings, String> {
+        Arguments::try_parse_from(["chaos"].into_iter().chain(arguments.split_whitespace())).unwrap().settings()
+    }
+
+    #[test]
+    fn what_cannot_end_in_time_is_refused_with_the_time_that_it_takes() {
+        // Start, outages with what follows, then kills.
+        for (arguments, seconds) in [
+            ("--kills 7 --outages", 30 + 7 * 6),
+            ("--kills 5 --outages restart", 30 + 2 * 50 + 5 * 6),
+            ("--kills 20", 30 + 2 * (45 + 50 + 20 + 20) + 20 * 6),
+            ("", 30 + 2 * (45 + 50 + 20 + 20) + 200 * 6),
+        ] {
+            let minutes = u64::div_ceil(seconds, 60);
+            let least = settings(&format!("{arguments} --minutes {minutes}")).unwrap();
+            assert!((SHORTEST_LIFE..SHORTEST_LIFE + Duration::from_secs(60) / 5).contains(&least.life), "{least:?}");
+            let refused = settings(&format!("{arguments} --minutes {}", minutes - 1)).unwrap_err();
+            assert!(refused.contains(&format!(" take {minutes} minutes at least")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_advertised_can_end_in_time() {
+        settings("").unwrap();
+        let mut tried = 0;
+        for text in [include_str!("../../../README.md"), include_str!("../../../Makefile")] {
+            for example in text.split("CHAOS=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                settings(example).unwrap_or_else(|why| panic!("{example}: {why}"));
+                tried += 1;
+            }
+        }
+        assert!(tried >= 3, "{tried} examples");
     }
 }

@@ -6,6 +6,11 @@ use anyhow::Result;
 use local_cluster::Process;
 use scenarios::{Daemon, cluster};
 
+/// Controllers and nodes notice by their own clocks that an API server is another one.
+const AFTER_A_RESTART: Duration = Duration::from_secs(40);
+/// Everything else goes on at once.
+const AFTER_OTHERS: Duration = Duration::from_secs(5);
+
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outage {
@@ -69,6 +74,11 @@ impl Outage {
     /// Whether it is the daemon that stands still.
     pub fn stops_the_holder(self) -> bool {
         matches!(self, Self::Holder(_))
+    }
+
+    /// How long it takes, until something was written again for every service.
+    pub fn takes(self) -> Duration {
+        self.duration() + if matches!(self, Self::Restart(_)) { AFTER_A_RESTART } else { AFTER_OTHERS }
     }
 
     /// How long it lasts.
