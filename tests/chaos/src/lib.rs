@@ -16,10 +16,10 @@ mod report;
 mod scene;
 mod team;
 
-use std::{fs, sync::mpsc::channel, thread, time::Duration};
+use std::{fs, path::Path, process::exit, sync::mpsc::channel, thread, time::Duration};
 
 use anyhow::Result;
-use local_cluster::Process;
+use local_cluster::{Process, stop_signals};
 use scenarios::{Configuration, Daemon, Outsider, Place, cluster};
 
 use crate::{killer::Killer, scene::Scene, team::Team};
@@ -29,6 +29,8 @@ pub use crate::{
 };
 
 const LEASE: &str = "5s";
+/// As a shell has it for what Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -68,6 +70,7 @@ pub fn run(settings: &Settings) -> Result<Report> {
     let places: Vec<Place> = (1..=settings.services).map(place).collect();
     drop(sender);
     let folder = tempfile::Builder::new().prefix("aviary-chaos-").tempdir()?;
+    leave_when_asked(folder.path())?;
     let text = configuration(&places);
     let daemon = |number: usize| Daemon::new(&folder.path().join(number.to_string()), &places[0].namespace, &text);
     let daemons = (1..=settings.daemons).map(daemon).collect();
@@ -87,6 +90,19 @@ pub fn run(settings: &Settings) -> Result<Report> {
     let report = scene.into_report();
     keep(&logs, &report)?;
     Ok(report)
+}
+
+/// Who asks it to stop waits for no release: daemons and cluster end with this process, and the folder goes here.
+fn leave_when_asked(folder: &Path) -> Result<()> {
+    let (asked, folder) = (stop_signals()?, folder.to_owned());
+    thread::spawn(move || {
+        if asked.recv().is_ok() {
+            // Again where a daemon has just put something into it.
+            let _removed = (0..10).any(|_| fs::remove_dir_all(&folder).is_ok());
+            exit(INTERRUPTED);
+        }
+    });
+    Ok(())
 }
 
 /// Starts the daemons and kills them again and again; gives those that run in the end.
