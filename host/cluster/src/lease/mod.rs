@@ -223,7 +223,11 @@ impl Competitor {
     fn hear(&mut self, heard: Heard) {
         self.watching = None;
         match heard {
-            Heard::Seen(seen) => self.election.see(seen, Instant::now()),
+            Heard::Seen(seen) => {
+                // As good as a read: while another daemon holds it, nothing is called that could work again.
+                self.calling = None;
+                self.election.see(seen, Instant::now());
+            }
             // It may have been there again since.
             Heard::Gone => self.election.doubt(),
             Heard::Failed(error) => self.watching = Some(format!("it cannot be watched: {error}")),
@@ -318,5 +322,58 @@ impl Competitor {
         if let Err(error) = self.store(None, Some(over), epoch).await {
             tracing::warn!(%error, "the lease was not given back; another daemon takes it when it has run out");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use kube::client::Body;
+    use tower::service_fn;
+
+    use super::*;
+
+    /// In a cluster that answers nothing.
+    fn competitor(told: watch::Sender<LeaseStanding>) -> Competitor {
+        let silent = |_: http::Request<Body>| std::future::pending::<Result<http::Response<Body>, Infallible>>();
+        let client = Client::new(service_fn(silent), "default");
+        let settings = LeaseSettings {
+            namespace: "shop".to_owned(),
+            name: "aviary".to_owned(),
+            identity: "me".to_owned(),
+            duration: Duration::from_secs(15),
+        };
+        Competitor {
+            api: Api::namespaced(client, &settings.namespace),
+            election: Election::new(settings.identity.clone(), settings.duration),
+            settings,
+            told,
+            acquired: Timestamp::now(),
+            calling: None,
+            watching: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_that_stands_by_has_no_trouble_once_it_sees_the_lease_again() {
+        let (told, standing) = watch::channel(LeaseStanding { state: LeaseState::Unknown, trouble: None });
+        let mut competitor = competitor(told);
+        competitor.read().await;
+        competitor.tell();
+        assert!(standing.borrow().trouble.is_some());
+        let stored = Stored {
+            name: "aviary",
+            holder: Some("another"),
+            over: None,
+            uid: None,
+            epoch: 1,
+            duration: Duration::from_secs(15),
+            acquired: Timestamp::now(),
+        };
+        competitor.hear(Heard::Seen(seen(&stored.object(), Duration::from_secs(15))));
+        competitor.tell();
+        let expected = LeaseStanding { state: LeaseState::Standby("another".to_owned()), trouble: None };
+        assert_eq!(*standing.borrow(), expected);
     }
 }
