@@ -191,8 +191,8 @@ fn who_kills_it_kills_its_daemon() {
 #[test]
 fn what_it_cannot_do_it_says_and_nothing_is_left() {
     let table: [(&[&str], i32, &str); 3] = [
-        (&["--fast"], 2, "unexpected argument '--fast' found"),
-        (&["quickly"], 2, "unexpected argument 'quickly' found"),
+        (&["--fast"], 1, "unexpected argument '--fast' found"),
+        (&["quickly"], 1, "unexpected argument 'quickly' found"),
         (
             &["--socket", "/dev/null/aviary.sock"],
             1,
