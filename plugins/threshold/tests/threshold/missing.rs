@@ -1,28 +1,6 @@
 //! What threshold says where samples are missing, too old, or not all there.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-use aviary_policy_sdk::{
-    Analyzer, Finding, Outcome, Track,
-    parameters::read,
-    testing::{MetricBuilder, ObservationBuilder},
-};
-use threshold::Threshold;
-
-/// A canary `c` and a primary `p`, judged with the default parameters.
-fn judge(metric: MetricBuilder) -> Finding {
-    judge_with(metric, "")
-}
-
-fn judge_with(metric: MetricBuilder, parameters: &str) -> Finding {
-    let observation = ObservationBuilder::new().pod("c", Track::Canary).pod("p", Track::Primary).metric(metric).build();
-    Threshold::analyze(&observation, &read(parameters).unwrap())
-}
-
-/// A counter that grows by `step` every 15 s.
-fn growing(step: f64) -> Vec<f64> {
-    (0..6).map(|index| 100.0 + step * f64::from(index)).collect()
-}
+use super::*;
 
 #[test]
 fn a_pod_that_has_samples_is_never_passed_for_want_of_them() {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod missing;
+
 use aviary_policy_sdk::{
     Analyzer, Finding, Outcome, Track,
     parameters::read,
