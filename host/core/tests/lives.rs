@@ -383,6 +383,10 @@ fn what_is_wrong_with_the_primary_keeps_no_newer_version_from_it() {
         plan_seeing(world, &view)
     };
     assert!(matches!(asks(&world).question, Some(Question::Classify { .. })), "steady");
+    let mut resized = world.view();
+    let primary = resized.primary.as_mut().unwrap();
+    (primary.generation, primary.spec["replicas"]) = (primary.generation + 1, 4.into());
+    assert!(plan_seeing(&world, &resized).question.is_none(), "it is to have its size first");
     (0..40).for_each(|_| _ = world.tick());
     assert!(command(&mut world, Command::Cancel));
     while world.plan().record.is_none_or(|record| record.phase != Phase::Steady) {

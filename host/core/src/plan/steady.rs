@@ -19,8 +19,8 @@ pub(super) fn plan(context: &Context<'_>) -> Plan {
     scaled(context)
         .or_else(|| context.zero_original())
         .or_else(|| upkeep(context))
+        .or_else(|| unsettled(context))
         .or_else(|| give_up(context))
-        // What is wrong with the primary may be what the next version mends: it is not waited for.
         .or_else(|| newer_spec(context))
         .unwrap_or_else(|| match context.complete(Track::Primary) {
             true => Plan::wait("steady"),
@@ -89,6 +89,15 @@ fn resize(record: &mut Record, before: &Sizes, after: &Sizes, context: &Context<
 
 /// The primary at N with the accepted spec, the canary at 0, the original's fields its own.
 ///
+/// The sizes are waited for, but not that every pod gets ready: what is asked for next may be what mends it.
+fn unsettled(context: &Context<'_>) -> Option<Plan> {
+    let settled = |track, size| {
+        context.view.workload(track).is_none_or(|workload| workload.observed() && workload.replicas() == size)
+    };
+    let both = settled(Track::Primary, context.record.replicas) && settled(Track::Canary, 0);
+    (!both).then(|| Plan::wait("waiting until the primary has its size"))
+}
+
 /// One that is larger than it should be is made smaller before it rolls.
 fn upkeep(context: &Context<'_>) -> Option<Plan> {
     let replicas = context.record.replicas;
