@@ -36,7 +36,7 @@ pub(super) fn promoted_step_by_step(world: &World) -> (Duration, Duration) {
     assert!(original.iter().all(|seen| *seen == (0, "worker:v2")), "the original is left alone: {original:?}");
     assert!(story.of("foo-primary").all(|seen| seen.image == "worker:v1" || seen.image == "worker:v2"));
     for reason in ["Step1Ready", "Step1Passed", "Step2Started", "Promoting", "Promoted"] {
-        assert!(!world.events(reason).is_empty(), "no event {reason}\n{}", world.told());
+        world.eventually(&format!("the event {reason}"), 10, || !world.events(reason).is_empty());
     }
     (first - since, whole)
 }
@@ -56,7 +56,7 @@ pub(super) fn rolled_back(world: &World, image: &str, seconds: u64) -> String {
     let original = world.get("deployment", "foo");
     assert_eq!(original["spec"]["replicas"], 0);
     assert_eq!(original["spec"]["template"]["spec"]["containers"][0]["image"], "worker:v1", "the original's template");
-    assert!(!world.events("RolledBack").is_empty(), "no event RolledBack");
+    world.eventually("the event RolledBack", 10, || !world.events("RolledBack").is_empty());
     assert_eq!(status["images"]["accepted"], "worker:v1");
     let history = status["history"].as_array().unwrap();
     assert_eq!(history.len(), 1);
