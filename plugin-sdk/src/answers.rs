@@ -32,9 +32,7 @@ impl Finding {
     pub fn critical(reason: impl Into<String>) -> Self {
         Self::new(Outcome::Critical, reason)
     }
-}
 
-impl Finding {
     /// The worst of several, of as bad ones the first; `None` of none.
     pub fn worst(findings: impl IntoIterator<Item = Self>) -> Option<Self> {
         findings.into_iter().reduce(|worst, finding| if finding.outcome > worst.outcome { finding } else { worst })

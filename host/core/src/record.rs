@@ -116,8 +116,8 @@ pub struct Held {
     pub reason: String,
 }
 
-/// The most pods of the version under way that were available so far, and since when: a deadline runs from there, so that a crash loop cannot
-/// set it back.
+/// The most pods of the version under way that were available so far, and since when: a deadline runs from there, so that a
+/// crash loop cannot set it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HighWater {
     /// Pods.

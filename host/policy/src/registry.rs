@@ -261,8 +261,7 @@ impl Policies {
     /// # Errors
     /// If there is no such policy for this question, or it says no, or traps.
     pub fn validate(&self, kind: Kind, name: &str, parameters: &Value) -> Result<PolicyIdentity, PolicyError> {
-        let missing = |reason| PolicyError::Missing { name: name.to_owned(), reason };
-        let policy = self.find(kind, name).map_err(missing)?;
+        let policy = self.wanted(kind, name)?;
         let name = name.to_owned();
         let answer = policy.validate(parameters);
         match answer.result {
@@ -275,7 +274,11 @@ impl Policies {
     /// What is wrong with a name under which a policy of this kind is wanted; nothing where there is one.
     #[must_use]
     pub fn missing(&self, kind: Kind, name: &str) -> Option<PolicyError> {
-        self.find(kind, name).err().map(|reason| PolicyError::Missing { name: name.to_owned(), reason })
+        self.wanted(kind, name).err()
+    }
+
+    fn wanted(&self, kind: Kind, name: &str) -> Result<Arc<Policy>, PolicyError> {
+        self.find(kind, name).map_err(|reason| PolicyError::Missing { name: name.to_owned(), reason })
     }
 
     /// Asks the classifier `name` what `change` is. Blocks for at most the limit of time.

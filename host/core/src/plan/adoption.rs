@@ -80,10 +80,10 @@ fn wish(context: &Context<'_>, original: &Workload) -> Option<Plan> {
         Some(intent) => set_by_aviary(original, live == intent.from || live == intent.to),
         None => set_by_aviary(original, false) || record.phase == Phase::Releasing && live == 0,
     };
-    if set_by_us || live == record.replicas || !context.view.autoscalers.is_empty() {
+    if set_by_us || live == record.replicas {
         return None;
     }
-    let replicas = asked(original)?;
+    let replicas = asked(context.view)?;
     let mut changed = context.changed();
     changed.replicas = replicas;
     changed.original_scaling = Some(Intent { from: live, to: live });
@@ -183,10 +183,10 @@ fn walk_pods(context: &Context<'_>, original: &Workload, original_target: u32, p
 
 /// A version that ran may not start again: its image is gone, or what it mounts.
 fn stuck(context: &Context<'_>, track: Track) -> Option<Problem> {
-    let waits = |pod: &PodObservation| Some((pod.name.clone(), bad_reason(pod)?.to_owned()));
-    let (pod, reason) = context.view.pods.iter().filter(|pod| pod.track == track).find_map(waits)?;
+    let faults = |pod: &PodObservation| Some(format!("{} waits with {}", pod.name, bad_reason(pod)?));
+    let fault = context.view.pods.iter().filter(|pod| pod.track == track).find_map(faults)?;
     let remedy = "find out why by `kubectl describe pod`; the walk goes on once it starts";
-    Some(Problem { fault: format!("{pod} waits with {reason}"), remedy: remedy.to_owned() })
+    Some(Problem { fault, remedy: remedy.to_owned() })
 }
 
 fn count(context: &Context<'_>) -> String {

@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
-use crate::view::{FieldManager, MANAGER, Workload};
+use crate::view::{FieldManager, MANAGER, View, Workload};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// The replicas that somebody asked for, or nothing when the API server only filled in its default of 1.
-pub(super) fn asked(original: &Workload) -> Option<u32> {
+/// The replicas that somebody asked for; nothing when the API server only filled in its default of 1, or an autoscaler sets
+/// them: that wishes for what it takes a Deployment held at 0 to need, with KEDA 1.
+pub(super) fn asked(view: &View) -> Option<u32> {
+    let original = view.original.as_ref().filter(|_| view.autoscalers.is_empty())?;
     let replicas = original.replicas();
     (replicas != 1 || is_asked_for(original)).then_some(replicas)
 }
@@ -122,7 +124,7 @@ mod tests {
             ("any other number", original(7, without, None), Some(7)),
         ];
         for (what, original, expected) in table {
-            assert_eq!(asked(&original), expected, "{what}");
+            assert_eq!(asked(&View { original: Some(original), ..View::default() }), expected, "{what}");
         }
     }
 }

@@ -59,11 +59,10 @@ fn direct_progress(context: &Context<'_>, direct: &Direct) -> Plan {
 pub(super) fn scaled(context: &Context<'_>) -> Option<Plan> {
     let original = context.view.original.as_ref()?;
     let live = original.replicas();
-    // An autoscaler wishes for what it takes a Deployment held at 0 to need: 1, with KEDA.
-    if live == 0 || live == context.record.replicas || !context.view.autoscalers.is_empty() {
+    if live == 0 || live == context.record.replicas {
         return None;
     }
-    let replicas = asked(original)?;
+    let replicas = asked(context.view)?;
     if replicas == context.record.replicas {
         return None;
     }
@@ -87,8 +86,6 @@ fn resize(record: &mut Record, before: &Sizes, after: &Sizes, context: &Context<
     }
 }
 
-/// The primary at N with the accepted spec, the canary at 0, the original's fields its own.
-///
 /// The sizes are waited for, but not that every pod gets ready: what is asked for next may be what mends it.
 fn unsettled(context: &Context<'_>) -> Option<Plan> {
     let settled = |track, size| {
@@ -98,7 +95,8 @@ fn unsettled(context: &Context<'_>) -> Option<Plan> {
     (!both).then(|| Plan::wait("waiting until the primary has its size"))
 }
 
-/// One that is larger than it should be is made smaller before it rolls.
+/// The primary at N with the accepted spec, the canary at 0, the original's fields its own. One that is larger than it should
+/// be is made smaller before it rolls.
 fn upkeep(context: &Context<'_>) -> Option<Plan> {
     let replicas = context.record.replicas;
     sizes(context, Targets { primary: replicas, canary: 0 })

@@ -116,7 +116,7 @@ fn tolerated(deployment: &Deployment) -> Vec<Note> {
 fn failure_window(deployment: &Deployment, pace: &Pace) -> Vec<Note> {
     let from = &deployment.check_interval;
     let mut notes = vec![once(from, words::FAILURE_WINDOW)];
-    if pace.failure_window < pace.step() {
+    if pace.failure_window < pace.step {
         notes.push(here(from, words::FAILURE_WINDOW_BOUNDED.to_owned()));
     }
     notes
@@ -134,7 +134,7 @@ fn ready_deadline(deployment: &Deployment, pace: &Pace) -> Vec<Note> {
 fn longest_step(deployment: &Deployment, pace: &Pace) -> Vec<Note> {
     let from = &deployment.max_step_duration;
     let mut notes = vec![once(from, words::LONGEST)];
-    if pace.longest_step < 2 * pace.step() {
+    if pace.longest_step < 2 * pace.step {
         notes.push(here(from, words::LONGEST_BOUNDED.to_owned()));
     }
     notes

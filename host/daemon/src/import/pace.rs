@@ -15,19 +15,14 @@ pub struct Pace {
     /// As many checks as the original takes in a step.
     pub passes: u64,
     pub tolerated_failures: u64,
-    /// As long as a step can take there, or as long as its checks are remembered: failures of one step always fall into it.
+    /// As long as a step can take there.
+    pub step: u64,
+    /// As long as that, or as its checks are remembered: failures of one step always fall into it.
     pub failure_window: u64,
     pub ready_deadline: u64,
     pub longest_step: u64,
     /// The `max_step_duration` that holds, if the original raises the one that is written.
     pub raised: Option<u64>,
-}
-
-impl Pace {
-    /// As long as a step can take in the original.
-    pub const fn step(&self) -> u64 {
-        self.ready_deadline + self.warm_up + self.passes * self.check_interval
-    }
 }
 
 /// What holds for a Deployment; what cannot be said here is a fault.
@@ -46,6 +41,7 @@ pub fn pace(deployment: &Deployment, faults: &mut Faults) -> Option<Pace> {
         check_interval,
         passes,
         tolerated_failures: u64::try_from(max_failures).unwrap_or(0).saturating_sub(1),
+        step,
         failure_window: step.min(DAY).min(REMEMBERED as u64 * check_interval),
         ready_deadline,
         longest_step: (2 * step).min(DAY),

@@ -82,7 +82,8 @@ impl Daemon {
         if plan.record.is_none() && plan.act.is_none() {
             cared.is_untroubled();
         }
-        let unseen = unseen(&self.index, key).filter(|_| matches!(plan.question, Some(Question::Observe { .. })));
+        let observes = matches!(plan.question, Some(Question::Observe { .. }));
+        let unseen = observes.then(|| unseen(&self.index, key)).flatten();
         let missing = missing(&self.judges.policies, &cared.settings);
         let reason = unseen.as_ref().unwrap_or(&plan.reason).clone();
         stand(key, cared, reason, plan.problems.iter().cloned().chain(missing).collect());

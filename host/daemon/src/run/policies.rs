@@ -128,6 +128,7 @@ pub fn missing(policies: &Policies, settings: &Settings) -> Vec<Problem> {
     missing.map(problem).collect()
 }
 
+/// The policies that settings choose.
 fn uses_of(settings: &Settings) -> impl Iterator<Item = (Kind, &PolicyChoice)> {
     let analyzers = settings.analyzers.iter().map(|choice| (Kind::Analyzer, choice));
     analyzers.chain([(Kind::Classifier, &settings.classifier), (Kind::Progression, &settings.progression)])
@@ -135,19 +136,16 @@ fn uses_of(settings: &Settings) -> impl Iterator<Item = (Kind, &PolicyChoice)> {
 
 /// The policies of an entry, and where each is chosen.
 fn choices(entry: &Entry) -> impl Iterator<Item = (Kind, &PolicyChoice, &Source)> {
-    let (settings, holds) = (&entry.settings, &entry.in_force);
-    let analyzers = settings.analyzers.iter().zip(&holds.analyzers.value);
-    let analyzers = analyzers.map(|(choice, sourced)| (Kind::Analyzer, choice, &sourced.source));
-    analyzers.chain([
-        (Kind::Classifier, &settings.classifier, &holds.classifier.source),
-        (Kind::Progression, &settings.progression, &holds.progression.source),
-    ])
+    let holds = &entry.in_force;
+    let analyzers = holds.analyzers.value.iter().map(|sourced| &sourced.source);
+    let sources = analyzers.chain([&holds.classifier.source, &holds.progression.source]);
+    uses_of(&entry.settings).zip(sources).map(|((kind, choice), source)| (kind, choice, source))
 }
 
 /// What a new file of a policy must accept.
 pub fn uses(configuration: &Configuration) -> impl Iterator<Item = Use> {
     configuration.entries.iter().flat_map(|entry| {
-        choices(entry).map(|(kind, choice, _)| Use {
+        uses_of(&entry.settings).map(|(kind, choice)| Use {
             by: entry.to_string(),
             kind,
             policy: choice.name.clone(),
