@@ -131,9 +131,13 @@ impl Cared {
         present(&self.state)
     }
 
-    /// Whether it is being adopted, or its record that says so is being stored.
+    /// Whether it is being adopted, or its record that says so is being stored, or may have been.
     pub fn is_adopting(&self) -> bool {
-        self.begins || self.record().is_some_and(|record| record.phase == Phase::Adopting)
+        let unsure = match &self.unsure {
+            Some(Unsure::Saving(saving)) => Some(&saving.record),
+            _ => None,
+        };
+        self.begins || unsure.into_iter().chain(self.record()).any(|record| record.phase == Phase::Adopting)
     }
 
     /// Takes over what the watch shows of the record, if it is newer than what is known.
@@ -298,6 +302,7 @@ fn alike(one: &Write, other: &Write) -> bool {
 mod tests {
     use std::path::Path;
 
+    use aviary_core::spec::Spec;
     use serde_json::json;
 
     use super::*;
@@ -368,6 +373,17 @@ mod tests {
         assert_eq!(refuse(&mut cared, 99), 1);
         cared.is_untroubled();
         assert_eq!(cared.problems(), []);
+    }
+
+    #[test]
+    fn a_service_whose_first_record_may_be_stored_keeps_its_place() {
+        let mut cared = cared();
+        let record = Record::new("foo", "uid", Spec::of(&json!({})), 3);
+        assert!(!cared.is_adopting());
+        cared.unsure = Some(Unsure::Saving(Box::new(Saving { record, notes: Vec::new(), asked_by: None })));
+        assert!(cared.is_adopting(), "until it is read back it counts");
+        cared.unsure = None;
+        assert!(!cared.is_adopting());
     }
 
     #[test]
