@@ -50,8 +50,8 @@ pub enum Unsure {
     Deployment(Track, Option<String>),
     /// One to the record.
     Saving(Box<Saving>),
-    /// Its deletion.
-    Deletion,
+    /// Its deletion, and who asked for it.
+    Deletion(Option<Waiting>),
 }
 
 impl Unsure {
@@ -62,7 +62,7 @@ impl Unsure {
             Write::Patch { track, uid, .. } | Write::Delete { track, uid } => {
                 Self::Deployment(*track, Some(uid.clone()))
             }
-            Write::DeleteRecord => Self::Deletion,
+            Write::DeleteRecord => Self::Deletion(None),
         }
     }
 }
@@ -138,6 +138,26 @@ impl Cared {
             _ => None,
         };
         self.begins || unsure.into_iter().chain(self.record()).any(|record| record.phase == Phase::Adopting)
+    }
+
+    /// The record whose answer was lost, and its version, if the watch shows it by now.
+    pub fn shown_to_be_stored(&mut self, key: &ServiceKey, index: &Index) -> Option<(Saving, String)> {
+        let stored = index.record(key)?;
+        let newer = self.known().news(Some(version_number(&stored.resource_version))) == News::Newer;
+        newer.then(|| self.recognize(stored)).flatten()
+    }
+
+    /// The record whose answer was lost, and its version, if this is it: it is as good as any.
+    pub fn recognize(&mut self, stored: &RecordObject) -> Option<(Saving, String)> {
+        match self.unsure.take() {
+            Some(Unsure::Saving(saving)) if saving.record.text() == stored.text => {
+                Some((*saving, stored.resource_version.clone()))
+            }
+            other => {
+                self.unsure = other;
+                None
+            }
+        }
     }
 
     /// Takes over what the watch shows of the record, if it is newer than what is known.
@@ -302,6 +322,7 @@ fn alike(one: &Write, other: &Write) -> bool {
 mod tests {
     use std::path::Path;
 
+    use aviary_cluster::{ClusterInput, Kind, Object};
     use aviary_core::spec::Spec;
     use serde_json::json;
 
@@ -384,6 +405,30 @@ mod tests {
         assert!(cared.is_adopting(), "until it is read back it counts");
         cared.unsure = None;
         assert!(!cared.is_adopting());
+    }
+
+    #[test]
+    fn a_record_whose_answer_was_lost_is_known_by_its_text_once_it_is_newer() {
+        let (mut cared, mut index, key) = (cared(), Index::default(), ServiceKey::new("shop", "foo"));
+        let record = |replicas| Record::new("foo", "uid", Spec::of(&json!({})), replicas);
+        cared.stored(record(3), "7".to_owned(), false, START);
+        let saving = Saving { record: record(4), notes: Vec::new(), asked_by: None };
+        cared.unsure = Some(Unsure::Saving(Box::new(saving)));
+        for (case, version, replicas, known) in [
+            ("what was before", "6", 4, false),
+            ("somebody else's", "8", 5, false),
+            ("it", "8", 4, true),
+            ("it again", "8", 4, false),
+        ] {
+            let (namespace, name) = (key.namespace.clone(), key.name.clone());
+            let stored =
+                RecordObject { namespace, name, resource_version: version.to_owned(), text: record(replicas).text() };
+            let objects = vec![Object::Record(stored)];
+            let (kind, namespace) = (Kind::Record, key.namespace.clone());
+            index.apply(ClusterInput::Relisted { kind, namespace, objects });
+            let shown = cared.shown_to_be_stored(&key, &index).map(|(saving, version)| (saving.record, version));
+            assert_eq!(shown, known.then(|| (record(4), "8".to_owned())), "{case}");
+        }
     }
 
     #[test]

@@ -97,9 +97,12 @@ impl Daemon {
 
     /// Takes over what the watch shows of a service's record.
     pub(super) fn follow(&mut self, key: &ServiceKey) {
-        if let Some(cared) = self.services.get_mut(key)
-            && !cared.busy
-        {
+        let Some(cared) = self.services.get_mut(key).filter(|cared| !cared.busy) else { return };
+        // Taken over as anybody's, it would be told to nobody and counted nowhere.
+        if let Some((saving, version)) = cared.shown_to_be_stored(key, &self.index) {
+            self.is_stored(key, saving, version);
+        }
+        if let Some(cared) = self.services.get_mut(key) {
             cared.follow(key, &self.index);
             self.places.set(key, cared.is_adopting());
         }

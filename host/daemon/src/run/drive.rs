@@ -11,7 +11,7 @@ use aviary_core::{
     view::View,
     write::Write,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::{debug, warn};
 
 use super::{
@@ -210,7 +210,7 @@ impl Daemon {
         self.drive(key);
     }
 
-    fn is_stored(&mut self, key: &ServiceKey, saving: Saving, version: String) {
+    pub(super) fn is_stored(&mut self, key: &ServiceKey, saving: Saving, version: String) {
         let Saving { record, notes, asked_by } = saving;
         let Some(cared) = self.services.get_mut(key) else { return };
         cared.stored(record, version, asked_by.is_some(), self.clock.now());
@@ -265,41 +265,45 @@ impl Daemon {
         self.drive(key);
     }
 
-    /// A record whose answer was lost is as good as any if it is there; what came of it is told now.
+    /// What came of a record whose answer was lost is told now.
     fn found_record(&mut self, key: &ServiceKey, stored: Option<&RecordObject>) {
         let Some(cared) = self.services.get_mut(key) else { return };
-        match (cared.unsure.take(), stored) {
-            (Some(Unsure::Saving(saving)), Some(stored)) if saving.record.text() == stored.text => {
-                self.is_stored(key, *saving, stored.resource_version.clone());
-            }
-            (unsure, stored) => {
-                cared.read_back(stored);
-                if let Some(Unsure::Saving(saving)) = unsure
-                    && let Some(waiting) = saving.asked_by
-                {
-                    let _ =
-                        waiting.answer.send(Err(format!("{key}: not done, its record was not stored; say it again")));
-                }
-            }
+        if let Some((saving, version)) = stored.and_then(|stored| cared.recognize(stored)) {
+            return self.is_stored(key, saving, version);
+        }
+        cared.read_back(stored);
+        let (asked_by, done) = match cared.unsure.take() {
+            Some(Unsure::Saving(saving)) => (saving.asked_by, false),
+            Some(Unsure::Deletion(asked_by)) => (asked_by, stored.is_none()),
+            Some(Unsure::Deployment(..)) | None => (None, false),
+        };
+        if let Some(waiting) = asked_by {
+            let undone = || format!("{key}: not done, the API server did not do it; say it again");
+            let _ = waiting.answer.send(done.then(|| adopted_again(key)).ok_or_else(undone));
         }
     }
 
     fn readopted(&mut self, key: &ServiceKey, asked_by: Waiting, result: Result<(), WriteError>) {
         let Some(cared) = self.services.get_mut(key) else { return };
         cared.busy = false;
-        let outcome = match result {
+        match result {
             Ok(()) => {
                 cared.forget();
-                Ok(json!({"service": key.to_string(), "said": "it is adopted again"}))
+                let _ = asked_by.answer.send(Ok(adopted_again(key)));
             }
-            Err(error) => {
-                cared.unsure = matches!(error, WriteError::Unknown(_)).then_some(Unsure::Deletion);
-                Err(format!("{key}: {error}"))
+            Err(WriteError::Unknown(error)) => {
+                warn!(service = %key, error, "whether a record was deleted is not known");
+                cared.unsure = Some(Unsure::Deletion(Some(asked_by)));
             }
-        };
-        let _ = asked_by.answer.send(outcome);
+            Err(error) => _ = asked_by.answer.send(Err(format!("{key}: {error}"))),
+        }
         self.drive(key);
     }
+}
+
+/// What an operator is told once the record of a released service is gone.
+fn adopted_again(key: &ServiceKey) -> Value {
+    json!({"service": key.to_string(), "said": "it is adopted again"})
 }
 
 /// Why the canary's pods cannot be judged now: nobody sees what becomes of them. Once they are listed anew it goes on.

@@ -96,9 +96,10 @@ impl Tracked {
         }
     }
 
-    /// A write was made for `record`.
+    /// A write was made for `record`. One of a later step is no start: the answer of the start's was lost.
     pub fn wrote(&mut self, record: Option<&Record>, write: &Write, now: Timestamp) {
-        let digest = record.and_then(Record::rollout).map(|rollout| &rollout.digest);
+        let first = record.and_then(Record::rollout).filter(|rollout| rollout.step == 1);
+        let digest = first.map(|rollout| &rollout.digest);
         let ours = self.seen.take_if(|(seen, _)| Some(&*seen) == digest && asks_for_canary(write));
         if let Some((_, at)) = ours {
             self.telemetry.services.canary_started(now.since(at));

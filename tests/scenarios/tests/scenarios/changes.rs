@@ -64,8 +64,7 @@ fn scenario_06_a_sidecar_is_a_new_image() {
     let status = |status: &Value| status["phase"] == "canary";
     world.apply(&Manifest::new("worker:v1").sidecar("sidecar:v1"));
     world.wait("a canary", 30, status);
-    let events = world.events("RolloutStarted").join("\n");
-    assert!(events.contains("sidecar"), "{events}");
+    world.eventually("the event names it", 10, || world.events("RolloutStarted").join("\n").contains("sidecar"));
     world.wait_for_ending("promoted", "sidecar:v1", 120);
     let containers = &world.get("deployment", "foo-primary")["spec"]["template"]["spec"]["containers"];
     assert_eq!(containers.as_array().unwrap().len(), 2);

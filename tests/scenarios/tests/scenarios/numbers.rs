@@ -85,6 +85,37 @@ fn live(world: &World) {
     world.wait_for_available(5);
 }
 
+/// What the page says of [`live`].
+fn counted_once(world: &World, page: &str) {
+    let namespace = format!(r#"namespace="{}""#, world.namespace);
+    for (series, expected) in [
+        (format!(r#"aviary_rollouts_total{{{namespace},ending="promoted"}}"#), 1.0),
+        (format!(r#"aviary_rollouts_total{{{namespace},ending="rolled-back"}}"#), 1.0),
+        (format!(r#"aviary_rollbacks_total{{{namespace},cause="critical"}}"#), 1.0),
+        (r#"aviary_services{phase="steady"}"#.to_owned(), 1.0),
+        (r#"aviary_phase_duration_seconds_count{phase="adopting"}"#.to_owned(), 2.0),
+        (r#"aviary_phase_duration_seconds_count{phase="canary"}"#.to_owned(), 2.0),
+    ] {
+        assert_eq!(value(page, &series), expected, "{series} in\n{page}");
+    }
+}
+
+/// Where answers are lost, too, each of which is told and counted once it is known.
+#[test]
+fn scenario_23_what_is_done_is_told_and_counted_once() {
+    let mut world = World::new(&Configuration::default());
+    world.deploy(&Manifest::new("worker:v1"));
+    world.daemon.listen();
+    world.start();
+    live(&world);
+    counted_once(&world, &world.daemon.get("/metrics"));
+    for reason in
+        ["Adopting", "Adopted", "RolloutStarted", "Promoting", "Promoted", "RolledBack", "Releasing", "Released"]
+    {
+        world.eventually(&format!("the event {reason}"), 10, || !world.events(reason).is_empty());
+    }
+}
+
 fn policy_is_dropped(world: &World) {
     std::fs::write(world.daemon.policies().join("broken.wasm"), "no policy").unwrap();
     world.eventually("a refusal", 20, || world.whole_status()["refused"][0]["name"] == "broken");
@@ -105,19 +136,11 @@ fn numbers_tell_what_the_daemon_did_and_every_panel_shows_some() {
     policy_is_dropped(&world);
 
     let page = world.daemon.get("/metrics");
-    let namespace = format!(r#"namespace="{}""#, world.namespace);
-    for (series, expected) in [
-        (format!(r#"aviary_rollouts_total{{{namespace},ending="promoted"}}"#), 1.0),
-        (format!(r#"aviary_rollouts_total{{{namespace},ending="rolled-back"}}"#), 1.0),
-        (format!(r#"aviary_rollbacks_total{{{namespace},cause="critical"}}"#), 1.0),
-        (r#"aviary_services{phase="steady"}"#.to_owned(), 1.0),
-        (r#"aviary_phase_duration_seconds_count{phase="adopting"}"#.to_owned(), 2.0),
-        (r#"aviary_phase_duration_seconds_count{phase="canary"}"#.to_owned(), 2.0),
-        ("aviary_canary_start_seconds_count".to_owned(), 2.0),
-        ("aviary_policies_refused".to_owned(), 1.0),
-        ("aviary_ready".to_owned(), 1.0),
-    ] {
-        assert_eq!(value(&page, &series), expected, "{series} in\n{page}");
+    counted_once(&world, &page);
+    for (series, expected) in
+        [("aviary_canary_start_seconds_count", 2.0), ("aviary_policies_refused", 1.0), ("aviary_ready", 1.0)]
+    {
+        assert_eq!(value(&page, series), expected, "{series} in\n{page}");
     }
     assert!(value(&page, r#"aviary_checks_total{outcome="pass"}"#) >= 4.0, "{page}");
     assert!(value(&page, r#"aviary_prometheus_query_duration_seconds_count{result="samples"}"#) >= 4.0, "{page}");

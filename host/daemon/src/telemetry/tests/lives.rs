@@ -166,7 +166,8 @@ fn the_canary_is_timed_from_the_first_sight_of_its_spec_to_its_first_pod() {
     let record = canary(json!({}));
     tracked.wrote(Some(&steady()), &scale_canary(1), at(99));
     tracked.wrote(Some(&record), &scale_canary(0), at(100));
-    assert_eq!(count(), Some(0.0));
+    tracked.wrote(Some(&canary(json!({"step": 2}))), &scale_canary(2), at(100));
+    assert_eq!(count(), Some(0.0), "a later step is no start, should the answer of the start's write be lost");
     tracked.wrote(Some(&record), &scale_canary(1), at(101));
     tracked.wrote(Some(&record), &scale_canary(2), at(150));
     assert_eq!((count(), value(&telemetry, "aviary_canary_start_seconds_sum")), (Some(1.0), Some(3.0)));
