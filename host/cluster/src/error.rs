@@ -17,8 +17,10 @@ pub enum WriteError {
     /// There is no such object.
     #[error("there is no such object: {0}")]
     NotFound(String),
-    /// Not allowed: RBAC, a quota, an admission policy, or a namespace that is being deleted.
-    #[error("not allowed: {0}; compare the Role with config/kustomize-rights/role.yaml")]
+    /// Not allowed: credentials, RBAC, a quota, an admission policy, or a namespace that is being deleted.
+    #[error(
+        "not allowed: {0}; compare the Role with config/kustomize-rights/role.yaml, unless credentials, a quota or a webhook are named"
+    )]
     Forbidden(String),
     /// The API server will not take such an object however often it is sent.
     #[error("the API server finds it invalid: {0}")]

@@ -97,6 +97,8 @@ pub struct Cared {
     made: Option<(Write, u32, Timestamp)>,
     /// Why nothing can be written, until something is or need not be.
     trouble: Option<Problem>,
+    /// Whether a person is needed for it to go on, as far as was planned last.
+    pub hangs: bool,
     /// Its part in the daemon's numbers.
     pub tracked: Tracked,
 }
@@ -122,6 +124,7 @@ impl Cared {
             backoff: Backoff::default(),
             made: None,
             trouble: None,
+            hangs: false,
             tracked,
         }
     }
@@ -131,8 +134,12 @@ impl Cared {
         present(&self.state)
     }
 
-    /// Whether it is being adopted, or its record that says so is being stored, or may have been.
-    pub fn is_adopting(&self) -> bool {
+    /// Whether others wait for its adoption, from the storing of its first record on. One that hangs lets them go first.
+    pub fn takes_a_place(&self) -> bool {
+        self.is_adopting() && !self.hangs && self.trouble.is_none()
+    }
+
+    fn is_adopting(&self) -> bool {
         let unsure = match &self.unsure {
             Some(Unsure::Saving(saving)) => Some(&saving.record),
             _ => None,
@@ -198,9 +205,13 @@ impl Cared {
         self.show();
     }
 
-    /// What is wrong with it: what keeps it from being written first.
-    pub fn problems(&self) -> Vec<Problem> {
-        self.trouble.iter().chain(&self.standing.problems).cloned().collect()
+    /// How it stands, and what is wrong with it: what keeps it from being written first.
+    pub fn standing(&self) -> Standing {
+        let reason = match &self.trouble {
+            Some(_) => format!("not done yet: {}", self.standing.reason),
+            None => self.standing.reason.clone(),
+        };
+        Standing { reason, problems: self.trouble.iter().chain(&self.standing.problems).cloned().collect() }
     }
 
     fn show(&mut self) {
@@ -363,12 +374,16 @@ mod tests {
         let mut at = now;
         for generation in 5..10 {
             assert_eq!(cared.put_off(&scaling(generation, 5), at), Some(at.plus(PUT_OFF)));
-            assert!(cared.problems()[0].fault.contains("somebody else undoes it"), "{:?}", cared.problems());
+            assert!(
+                cared.standing().problems[0].fault.contains("somebody else undoes it"),
+                "{:?}",
+                cared.standing().problems
+            );
             assert_eq!(cared.put_off(&scaling(generation, 4), at), None, "something else is not the same");
             at = at.plus(PUT_OFF);
             assert_eq!(cared.put_off(&scaling(generation, 5), at), None);
             cared.wrote(&scaling(generation, 5), at);
-            assert_eq!(cared.problems(), []);
+            assert_eq!(cared.standing().problems, []);
         }
         // Months later the same is nothing that is fought about.
         let later = at.plus(PUT_OFF * 2);
@@ -384,27 +399,41 @@ mod tests {
                 assert_eq!(cared.put_off(&scaling(1, 5), START), None, "what was never made is nobody's to undo");
                 cared.failed("not allowed".to_owned(), START);
             }
-            cared.problems().len()
+            cared.standing().problems.len()
         };
         assert_eq!(refuse(&mut cared, TOLD_FAILURES - 1), 0);
         assert_eq!(refuse(&mut cared, 1), 1);
-        assert_eq!(cared.problems()[0].fault, "not allowed");
+        assert_eq!(cared.standing().problems[0].fault, "not allowed");
         cared.wrote(&scaling(1, 5), START);
-        assert_eq!(cared.problems(), []);
+        assert_eq!(cared.standing().problems, []);
         assert_eq!(refuse(&mut cared, 99), 1);
         cared.is_untroubled();
-        assert_eq!(cared.problems(), []);
+        assert_eq!(cared.standing().problems, []);
     }
 
     #[test]
     fn a_service_whose_first_record_may_be_stored_keeps_its_place() {
         let mut cared = cared();
         let record = Record::new("foo", "uid", Spec::of(&json!({})), 3);
-        assert!(!cared.is_adopting());
+        assert!(!cared.takes_a_place());
         cared.unsure = Some(Unsure::Saving(Box::new(Saving { record, notes: Vec::new(), asked_by: None })));
-        assert!(cared.is_adopting(), "until it is read back it counts");
+        assert!(cared.takes_a_place(), "until it is read back it counts");
         cared.unsure = None;
-        assert!(!cared.is_adopting());
+        assert!(!cared.takes_a_place());
+    }
+
+    #[test]
+    fn an_adoption_that_hangs_or_is_refused_gives_its_place_until_it_goes_on() {
+        let mut cared = cared();
+        cared.stored(Record::new("foo", "uid", Spec::of(&json!({})), 3), "1".to_owned(), false, START);
+        assert!(cared.takes_a_place());
+        cared.hangs = true;
+        assert!(!cared.takes_a_place());
+        cared.hangs = false;
+        (0..TOLD_FAILURES).for_each(|_| cared.failed("not allowed".to_owned(), START));
+        assert!(!cared.takes_a_place());
+        cared.wrote(&scaling(1, 5), START);
+        assert!(cared.takes_a_place());
     }
 
     #[test]

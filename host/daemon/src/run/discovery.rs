@@ -104,7 +104,7 @@ impl Daemon {
         }
         if let Some(cared) = self.services.get_mut(key) {
             cared.follow(key, &self.index);
-            self.places.set(key, cared.is_adopting());
+            self.places.set(key, cared.takes_a_place());
         }
     }
 

@@ -85,6 +85,8 @@ impl Daemon {
         let observes = matches!(plan.question, Some(Question::Observe { .. }));
         let unseen = observes.then(|| unseen(&self.index, key)).flatten();
         let missing = missing(&self.judges.policies, &cared.settings);
+        cared.hangs = !plan.problems.is_empty();
+        self.places.set(key, cared.takes_a_place());
         let reason = unseen.as_ref().unwrap_or(&plan.reason).clone();
         stand(key, cared, reason, plan.problems.iter().cloned().chain(missing).collect());
         if unseen.is_none() {

@@ -39,7 +39,7 @@ use crate::{
     control::{protocol::Word, server::Asked},
     health::Readiness,
     judging::Judges,
-    status::{self, Standing},
+    status,
 };
 
 pub use configured::{Configured, Fixed};
@@ -237,7 +237,7 @@ impl Daemon {
 
     fn status_of(&self, key: &ServiceKey, cared: &Cared) -> Value {
         let view = self.index.view(key).unwrap_or_default();
-        let standing = Standing { problems: cared.problems(), ..cared.standing.clone() };
+        let standing = cared.standing();
         status::service(key, &view, cared.record(), &cared.settings, &standing, &self.judges.policies)
     }
 

@@ -20,9 +20,9 @@ impl Places {
         self.taken.len() < PLACES
     }
 
-    /// Says whether a service is being adopted.
-    pub fn set(&mut self, key: &ServiceKey, adopting: bool) {
-        if !adopting {
+    /// Says whether a service takes a place. One that does again, having hung, may be one too many.
+    pub fn set(&mut self, key: &ServiceKey, takes: bool) {
+        if !takes {
             self.taken.remove(key);
         } else if self.taken.insert(key.clone()) {
             self.waiting.remove(key);

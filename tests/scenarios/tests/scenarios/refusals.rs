@@ -34,6 +34,21 @@ fn refusals_are_told_and_what_was_refused_many_times_is_made_when_it_may_be() {
 }
 
 #[test]
+fn adoptions_that_are_refused_keep_nobody_else_waiting() {
+    let mut world = World::new(&Configuration::default().which(json!({ "names": "*" })));
+    may(&world, DEPLOYMENTS, &["list", "watch"]);
+    let names = ["a", "b", "c", "d"];
+    names.iter().for_each(|name| world.apply(&Manifest::new("worker:v1").named(name)));
+    world.daemon.start();
+    let all = |phase: &str| world.phases() == names.map(|name| (name.to_owned(), phase.to_owned())).into();
+    world.eventually("a fourth is begun", 60, || all("adopting"));
+    let undone = || world.status()["reason"].to_string().contains("not done yet: the primary is created");
+    world.eventually("it is said what is not done", 30, undone);
+    may(&world, DEPLOYMENTS, &["list", "watch", "create", "patch", "delete"]);
+    world.eventually("all are adopted", 90, || all("steady"));
+}
+
+#[test]
 fn pods_that_are_not_seen_are_not_judged() {
     let world = World::steady(&Configuration::default().with("passes", 64).with("longest-step", "1h"));
     world.apply(&Manifest::new("worker:v2"));
