@@ -28,9 +28,9 @@ impl Backoff {
         *self = Self::default();
     }
 
-    /// When the next write may be tried, if that is not now.
+    /// When the next write may be tried, if that is not now. A clock that was set back makes no wait longer.
     pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.not_before.filter(|at| now < *at)
+        self.not_before.filter(|at| now < *at && at.since(now) <= LONGEST)
     }
 }
 

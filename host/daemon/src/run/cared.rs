@@ -8,16 +8,16 @@ use aviary_core::{
     command::Command,
     judge::Track,
     known::{Known, News},
-    plan::{Note, Problem, RecordState},
+    plan::{Note, Plan, Problem, RecordState},
     record::{Phase, Record},
     settings::Settings,
-    time::Timestamp,
+    time::{Timestamp, humane},
     write::Write,
 };
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::backoff::Backoff;
+use super::{backoff::Backoff, places::Place};
 use crate::{configuration::InForce, status::Standing, telemetry::Tracked};
 
 /// How long our own write is waited for in the watch: longer than a watch lives, even one whose connection is dead (50 s), so
@@ -99,6 +99,8 @@ pub struct Cared {
     trouble: Option<Problem>,
     /// Whether a person is needed for it to go on, as far as was planned last.
     pub hangs: bool,
+    /// When something was written for it last; before, since when it is known.
+    moved: Option<Timestamp>,
     /// Its part in the daemon's numbers.
     pub tracked: Tracked,
 }
@@ -125,6 +127,7 @@ impl Cared {
             made: None,
             trouble: None,
             hangs: false,
+            moved: None,
             tracked,
         }
     }
@@ -134,17 +137,34 @@ impl Cared {
         present(&self.state)
     }
 
-    /// Whether others wait for its adoption, from the storing of its first record on. One that hangs lets them go first.
-    pub fn takes_a_place(&self) -> bool {
-        self.is_adopting() && !self.hangs && self.trouble.is_none()
+    /// Whether others wait for its adoption, from the storing of its first record on.
+    pub fn place(&self) -> Place {
+        let adopting = |record: &Record| record.phase == Phase::Adopting;
+        let unsure = matches!(&self.unsure, Some(Unsure::Saving(saving)) if adopting(&saving.record));
+        match self.record().is_some_and(adopting) {
+            true if self.hangs || self.trouble.is_some() => Place::Hangs,
+            true => Place::Walks,
+            false if self.begins || unsure => Place::Walks,
+            false => Place::No,
+        }
     }
 
-    fn is_adopting(&self) -> bool {
-        let unsure = match &self.unsure {
-            Some(Unsure::Saving(saving)) => Some(&saving.record),
-            _ => None,
-        };
-        self.begins || unsure.into_iter().chain(self.record()).any(|record| record.phase == Phase::Adopting)
+    /// What is wrong with an adoption in which nothing has come about for as long as pods may take to get ready; before, it is
+    /// looked at again then.
+    pub fn late_adoption(&mut self, plan: &Plan, now: Timestamp) -> Option<Problem> {
+        if self.record()?.phase != Phase::Adopting || !plan.problems.is_empty() {
+            return None;
+        }
+        let since = *self.moved.get_or_insert(now);
+        let late = since.plus(self.settings.ready_deadline);
+        if now < late {
+            self.wake = Some(self.wake.map_or(late, |wake| wake.min(late)));
+            return None;
+        }
+        let fault =
+            format!("its adoption has not gone on for {}: {}", humane(self.settings.ready_deadline), plan.reason);
+        let remedy = "find out what keeps its pods from getting ready by `kubectl describe`; it goes on by itself then";
+        Some(Problem { fault, remedy: remedy.to_owned() })
     }
 
     /// The record whose answer was lost, and its version, if the watch shows it by now.
@@ -225,6 +245,7 @@ impl Cared {
         self.state = RecordState::Present(Box::new(record));
         self.version = Some(version);
         self.shown = false;
+        self.moved = Some(now);
         self.succeeded();
     }
 
@@ -240,6 +261,14 @@ impl Cared {
         self.asking = None;
         for waiting in self.commands.drain(..) {
             let _ = waiting.answer.send(Err(why.to_owned()));
+        }
+        let asked_by = match &mut self.unsure {
+            Some(Unsure::Saving(saving)) => saving.asked_by.take(),
+            Some(Unsure::Deletion(asked_by)) => asked_by.take(),
+            Some(Unsure::Deployment(..)) | None => None,
+        };
+        if let Some(waiting) = asked_by {
+            let _ = waiting.answer.send(Err(format!("{why}; whether it was done before is not known")));
         }
     }
 
@@ -264,6 +293,7 @@ impl Cared {
         let before = self.made.take_if(|(made, _, at)| alike(made, write) && now < at.plus(PUT_OFF * 2));
         self.made = Some((write.clone(), before.map_or(0, |(_, times, _)| times) + 1, now));
         self.tracked.wrote(present(&self.state), write, now);
+        self.moved = Some(now);
         self.succeeded();
     }
 
@@ -415,25 +445,43 @@ mod tests {
     fn a_service_whose_first_record_may_be_stored_keeps_its_place() {
         let mut cared = cared();
         let record = Record::new("foo", "uid", Spec::of(&json!({})), 3);
-        assert!(!cared.takes_a_place());
+        assert_eq!(cared.place(), Place::No);
         cared.unsure = Some(Unsure::Saving(Box::new(Saving { record, notes: Vec::new(), asked_by: None })));
-        assert!(cared.takes_a_place(), "until it is read back it counts");
+        assert_eq!(cared.place(), Place::Walks, "until it is read back it counts");
+        (0..TOLD_FAILURES).for_each(|_| cared.failed("not read back".to_owned(), START));
+        assert_eq!(cared.place(), Place::Walks, "however long that takes");
         cared.unsure = None;
-        assert!(!cared.takes_a_place());
+        assert_eq!(cared.place(), Place::No);
     }
 
     #[test]
     fn an_adoption_that_hangs_or_is_refused_gives_its_place_until_it_goes_on() {
         let mut cared = cared();
         cared.stored(Record::new("foo", "uid", Spec::of(&json!({})), 3), "1".to_owned(), false, START);
-        assert!(cared.takes_a_place());
+        assert_eq!(cared.place(), Place::Walks);
         cared.hangs = true;
-        assert!(!cared.takes_a_place());
+        assert_eq!(cared.place(), Place::Hangs);
         cared.hangs = false;
         (0..TOLD_FAILURES).for_each(|_| cared.failed("not allowed".to_owned(), START));
-        assert!(!cared.takes_a_place());
+        assert_eq!(cared.place(), Place::Hangs);
         cared.wrote(&scaling(1, 5), START);
-        assert!(cared.takes_a_place());
+        assert_eq!(cared.place(), Place::Walks);
+    }
+
+    #[test]
+    fn an_adoption_in_which_nothing_comes_about_is_a_problem_at_the_deadline() {
+        let (mut cared, plan) = (cared(), Plan { reason: "waiting".to_owned(), ..Plan::default() });
+        assert_eq!((cared.late_adoption(&plan, START), cared.wake), (None, None), "it is not adopted");
+        let record = Record::new("foo", "uid", Spec::of(&json!({})), 3);
+        cared.stored(record.clone(), "1".to_owned(), false, START);
+        let deadline = START.plus(cared.settings.ready_deadline);
+        assert_eq!((cared.late_adoption(&plan, START), cared.wake), (None, Some(deadline)));
+        let late = cared.late_adoption(&plan, deadline).map(|problem| problem.fault);
+        assert_eq!(late.as_deref(), Some("its adoption has not gone on for 10m: waiting"));
+        cared.wrote(&scaling(1, 5), deadline);
+        assert_eq!(cared.late_adoption(&plan, deadline), None);
+        cared.stored(record.into_phase(Phase::Steady), "2".to_owned(), false, START);
+        assert_eq!(cared.late_adoption(&plan, deadline.plus(PATIENCE)), None);
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Daemon {
         }
         if let Some(cared) = self.services.get_mut(key) {
             cared.follow(key, &self.index);
-            self.places.set(key, cared.takes_a_place());
+            self.places.set(key, cared.place());
         }
     }
 
@@ -162,12 +162,10 @@ impl Daemon {
     }
 
     fn leave(&mut self, key: &ServiceKey) -> Fate {
-        let Some(cared) = self.services.remove(key) else { return Fate::Same };
+        let Some(mut cared) = self.services.remove(key) else { return Fate::Same };
         self.alarms.set(key, None);
         self.places.leave(key);
-        for waiting in cared.commands {
-            let _ = waiting.answer.send(Err(format!("{key} has left the configuration")));
-        }
+        cared.stand_down(&format!("{key} has left the configuration"));
         Fate::Leaves
     }
 

@@ -54,7 +54,12 @@ impl Daemon {
         let Some(lease) = self.leasing.lease() else { return self.hold_back(key) };
         let may_adopt = self.places.is_free();
         let Some(cared) = self.services.get_mut(key) else { return };
-        if cared.busy || !self.index.is_listed(&key.namespace) {
+        if cared.busy {
+            return;
+        }
+        if !self.index.is_listed(&key.namespace) {
+            // Its lists drive it.
+            cared.wake = None;
             return;
         }
         if !may_adopt && cared.record().is_none() {
@@ -82,13 +87,13 @@ impl Daemon {
         if plan.record.is_none() && plan.act.is_none() {
             cared.is_untroubled();
         }
-        let observes = matches!(plan.question, Some(Question::Observe { .. }));
-        let unseen = observes.then(|| unseen(&self.index, key)).flatten();
+        let unseen = unseen(&self.index, key, &plan);
+        let late = cared.late_adoption(&plan, now);
         let missing = missing(&self.judges.policies, &cared.settings);
-        cared.hangs = !plan.problems.is_empty();
-        self.places.set(key, cared.takes_a_place());
+        cared.hangs = late.is_some() || !plan.problems.is_empty();
+        self.places.set(key, cared.place());
         let reason = unseen.as_ref().unwrap_or(&plan.reason).clone();
-        stand(key, cared, reason, plan.problems.iter().cloned().chain(missing).collect());
+        stand(key, cared, reason, plan.problems.iter().cloned().chain(late).chain(missing).collect());
         if unseen.is_none() {
             self.carry_out(key, &view, plan);
         }
@@ -168,6 +173,8 @@ impl Daemon {
             Word::Status => return,
         };
         if let Some(cared) = self.services.get_mut(key) {
+            // Whoever waits for an answer is not told to wait until the next try.
+            cared.backoff.reset();
             cared.commands.push_back(Waiting { command, answer: asked.answer });
         }
         self.drive(key);
@@ -202,7 +209,8 @@ impl Daemon {
             Err(error) => {
                 warn!(service = %key, %error, "a record was not stored");
                 cared.failed(format!("its record was not stored: {error}"), self.clock.now());
-                if matches!(error, WriteError::Unknown(_)) {
+                // One that is not there any more may never be seen to be gone.
+                if matches!(error, WriteError::Unknown(_) | WriteError::NotFound(_)) {
                     cared.unsure = Some(Unsure::Saving(Box::new(saving)));
                 } else if let Some(waiting) = saving.asked_by {
                     let _ = waiting.answer.send(Err(format!("{key}: not done, its record was not stored: {error}")));
@@ -308,11 +316,15 @@ fn adopted_again(key: &ServiceKey) -> Value {
     json!({"service": key.to_string(), "said": "it is adopted again"})
 }
 
-/// Why the canary's pods cannot be judged now: nobody sees what becomes of them. Once they are listed anew it goes on.
-fn unseen(index: &Index, key: &ServiceKey) -> Option<String> {
-    let unseen =
-        [Kind::ReplicaSet, Kind::Pod].into_iter().find_map(|kind| Some((kind, index.failure(&key.namespace, kind)?)));
-    unseen.map(|(kind, error)| format!("not checked while the {kind} are not seen: {error}"))
+/// Why nothing is decided now: nobody sees what it is decided on. Once that is listed anew it goes on.
+fn unseen(index: &Index, key: &ServiceKey, plan: &Plan) -> Option<String> {
+    let kinds: &[Kind] = match plan {
+        Plan { question: Some(Question::Observe { .. }), .. } => &[Kind::Deployment, Kind::ReplicaSet, Kind::Pod],
+        Plan { record: Some(_), .. } | Plan { act: Some(Write::Delete { .. }), .. } => &[Kind::Deployment],
+        _ => &[],
+    };
+    let unseen = kinds.iter().find_map(|kind| Some((kind, index.failure(&key.namespace, *kind)?)));
+    unseen.map(|(kind, error)| format!("not decided while the {kind} are not seen: {error}"))
 }
 
 fn stand(key: &ServiceKey, cared: &mut Cared, reason: String, problems: Vec<Problem>) {

@@ -43,7 +43,7 @@ impl Daemon {
         let Some(cared) = self.services.get_mut(key) else { return };
         cared.busy = true;
         cared.begins = record.phase == aviary_core::record::Phase::Adopting;
-        self.places.set(key, cared.takes_a_place());
+        self.places.set(key, cared.place());
         let saving = Box::new(Saving { record, notes, asked_by });
         let (client, version, key, effects) =
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());

@@ -3,7 +3,7 @@
 use aviary_cluster::{ClusterInput, LeaseState, ServiceKey, Tenure};
 use aviary_core::lease::Lease;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tracing::{info, warn};
 
 use super::{Daemon, Inputs};
@@ -23,15 +23,15 @@ pub struct Leasing {
     trouble: Option<String>,
     /// Whether the watches were begun.
     watches: bool,
-    /// Whether something waits for a renewal that is late.
-    held_back: bool,
+    /// Until when writes may begin, as far as was heard last.
+    until: Option<Instant>,
     /// The daemon ends: nothing begins any more.
     pub stopping: bool,
 }
 
 impl Leasing {
     pub fn new(tenure: Tenure) -> Self {
-        Self { tenure, epoch: None, holder: None, trouble: None, watches: false, held_back: false, stopping: false }
+        Self { tenure, epoch: None, holder: None, trouble: None, watches: false, until: None, stopping: false }
     }
 
     /// What this daemon acts under, if something may begin now.
@@ -87,11 +87,12 @@ impl Daemon {
     /// Takes in how things stand with the lease.
     pub(super) fn lease_changed(&mut self, inputs: &mut Inputs) {
         let standing = self.leasing.tenure.standing();
-        let (epoch, holder) = match standing.state {
-            LeaseState::Held { epoch, .. } => (Some(epoch), None),
-            LeaseState::Standby(holder) => (None, Some(holder)),
-            LeaseState::Unknown => (None, None),
+        let (epoch, holder, until) = match standing.state {
+            LeaseState::Held { epoch, begin_until, .. } => (Some(epoch), None, Some(begin_until)),
+            LeaseState::Standby(holder) => (None, Some(holder), None),
+            LeaseState::Unknown => (None, None, None),
         };
+        let lapsed = std::mem::replace(&mut self.leasing.until, until).is_some_and(|until| until <= Instant::now());
         if standing.trouble != self.leasing.trouble {
             match &standing.trouble {
                 Some(trouble) => warn!(lease = self.leasing.tenure.name(), %trouble, "the lease does not work"),
@@ -99,10 +100,10 @@ impl Daemon {
             }
         }
         self.leasing.trouble = standing.trouble;
-        if (epoch, &holder) == (self.leasing.epoch, &self.leasing.holder) {
-            self.renewed();
-        } else {
+        if (epoch, &holder) != (self.leasing.epoch, &self.leasing.holder) {
             self.changed_hands(epoch, holder, inputs);
+        } else if lapsed && self.leasing.lease().is_some() {
+            self.is_held_again(inputs);
         }
         if !self.leasing.watches && (self.leasing.holder.is_some() || self.leasing.trouble.is_some()) {
             self.watch_all();
@@ -110,11 +111,12 @@ impl Daemon {
         self.tell_readiness();
     }
 
-    /// What waited for it goes on.
-    fn renewed(&mut self) {
-        if self.leasing.lease().is_some() && std::mem::take(&mut self.leasing.held_back) {
-            self.drive_all();
-        }
+    /// Nobody took it while it was not renewed in time. What kept it from being renewed may have kept the watches from telling,
+    /// too: on what they told last a good version would be late.
+    fn is_held_again(&mut self, inputs: &mut Inputs) {
+        info!(lease = self.leasing.tenure.name(), "the lease is held again; everything is listed anew");
+        inputs.cluster = self.watch_anew();
+        self.drive_all();
     }
 
     fn changed_hands(&mut self, epoch: Option<u64>, holder: Option<String>, inputs: &mut Inputs) {
@@ -168,7 +170,6 @@ impl Daemon {
 
     /// A service for which nothing may begin now.
     pub(super) fn hold_back(&mut self, key: &ServiceKey) {
-        self.leasing.held_back = true;
         let reason = self.leasing.why();
         let acts_elsewhere = self.leasing.epoch.is_none();
         if let Some(cared) = self.services.get_mut(key) {

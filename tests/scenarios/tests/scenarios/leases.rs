@@ -139,5 +139,15 @@ fn lease_deleted_by_hand_is_taken_anew_and_one_that_is_forbidden_is_said() {
     world.apply(&Manifest::new("worker:v2"));
     world.wait_for_ending("promoted", "worker:v2", 90);
     assert_eq!(written_under(&world), 2, "{}", world.told());
+
+    // What kept it from being renewed may have kept the watches from telling.
+    admin(&world, &["delete", "rolebinding", "aviary-lease-user"]);
+    world.eventually("it fails", 30, || !world.whole_status()["daemon"]["lease"]["trouble"].is_null());
+    world.apply(&Manifest::new("worker:v3"));
+    world.eventually("nothing is begun", 30, || world.status()["reason"].to_string().contains("not renewed in time"));
+    admin(&world, &["create", "rolebinding", "aviary-lease-user", "--role=aviary-lease", "--user=aviary"]);
+    world.eventually("it is listed anew", 30, || world.log_says("is held again; everything is listed anew"));
+    world.wait_for_ending("promoted", "worker:v3", 90);
+    assert_eq!(written_under(&world), 2, "{}", world.told());
     world.capacity_was_held(5);
 }

@@ -56,7 +56,7 @@ fn pods_that_are_not_seen_are_not_judged() {
     world.wait("some checks", 60, |status| checks(status) >= 2);
     may(&world, PODS, &["get"]);
     let blind =
-        world.wait("no checks", 90, |status| status["reason"].to_string().contains("not checked while the pods"));
+        world.wait("no checks", 90, |status| status["reason"].to_string().contains("not decided while the pods"));
     may(&world, PODS, &["list", "watch"]);
     let status = world.wait("more checks", 90, |status| checks(status) > checks(&blind));
     assert_eq!(status["phase"], "canary");
