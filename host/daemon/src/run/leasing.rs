@@ -7,7 +7,6 @@ use tokio::{sync::mpsc, time::Instant};
 use tracing::{info, warn};
 
 use super::{Daemon, Inputs};
-use crate::status::Standing;
 
 /// How many inputs of the watches may wait.
 pub(super) const CLUSTER_INPUTS: usize = 1024;
@@ -40,7 +39,7 @@ impl Leasing {
     }
 
     /// Why nothing is begun.
-    fn why(&self) -> String {
+    pub fn why(&self) -> String {
         let name = self.tenure.name();
         let trouble = self.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
         match (&self.holder, self.epoch) {
@@ -170,11 +169,9 @@ impl Daemon {
 
     /// A service for which nothing may begin now.
     pub(super) fn hold_back(&mut self, key: &ServiceKey) {
-        let reason = self.leasing.why();
         let acts_elsewhere = self.leasing.epoch.is_none();
         if let Some(cared) = self.services.get_mut(key) {
             cared.wake = None;
-            cared.standing = Standing { reason, problems: Vec::new() };
             if acts_elsewhere {
                 cared.is_untroubled();
                 cared.tracked.stands_elsewhere();

@@ -39,7 +39,7 @@ use crate::{
     control::{protocol::Word, server::Asked},
     health::Readiness,
     judging::Judges,
-    status,
+    status::{self, Standing},
 };
 
 pub use configured::{Configured, Fixed};
@@ -237,7 +237,10 @@ impl Daemon {
 
     fn status_of(&self, key: &ServiceKey, cared: &Cared) -> Value {
         let view = self.index.view(key).unwrap_or_default();
-        let standing = cared.standing();
+        let standing = match self.leasing.lease() {
+            Some(_) => cared.standing(),
+            None => Standing { reason: self.leasing.why(), problems: Vec::new() },
+        };
         status::service(key, &view, cared.record(), &cared.settings, &standing, &self.judges.policies)
     }
 

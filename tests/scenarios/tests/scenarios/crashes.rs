@@ -51,7 +51,8 @@ fn scenario_13_killed_while_rolling_back() {
     world.apply(&Manifest::new("worker:v2"));
     world.wait_for_step("worker:v2", 1, 60);
     world.operator(&["cancel", "foo"]);
-    kill_when(&mut world, "rolling back", in_phase("rolling-back"));
+    world.daemon.kill();
+    world.daemon.start();
     world.wait_for_ending("rolled-back", "worker:v2", 60);
     world.wait_for_available(5);
     world.capacity_was_held(4);

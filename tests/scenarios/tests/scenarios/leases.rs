@@ -104,6 +104,7 @@ fn lease_a_daemon_that_was_stopped_for_longer_than_the_lease_writes_nothing_any_
     let (mut world, mut second) = two(&configuration);
     world.apply(&Manifest::new("worker:v2"));
     world.wait_for_step("worker:v2", 1, 60);
+    world.eventually("its last event is written", 10, || !world.events("Step1Ready").is_empty());
     let before = writes(&world.daemon);
     world.daemon.signal("STOP");
     let since = world.now();
@@ -142,11 +143,10 @@ fn lease_deleted_by_hand_is_taken_anew_and_one_that_is_forbidden_is_said() {
 
     // What kept it from being renewed may have kept the watches from telling.
     admin(&world, &["delete", "rolebinding", "aviary-lease-user"]);
-    world.eventually("it fails", 30, || !world.whole_status()["daemon"]["lease"]["trouble"].is_null());
-    world.apply(&Manifest::new("worker:v3"));
     world.eventually("nothing is begun", 30, || world.status()["reason"].to_string().contains("not renewed in time"));
     admin(&world, &["create", "rolebinding", "aviary-lease-user", "--role=aviary-lease", "--user=aviary"]);
     world.eventually("it is listed anew", 30, || world.log_says("is held again; everything is listed anew"));
+    world.apply(&Manifest::new("worker:v3"));
     world.wait_for_ending("promoted", "worker:v3", 90);
     assert_eq!(written_under(&world), 2, "{}", world.told());
     world.capacity_was_held(5);

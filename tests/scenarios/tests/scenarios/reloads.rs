@@ -34,7 +34,7 @@ fn scenario_21_a_rollout_goes_on_with_what_it_began_with_through_a_looser_file_a
     world.daemon.start();
     let step = world.wait_for_step("worker:v2", 2, 60);
     assert_eq!(step["rollout"]["step"], 2);
-    assert!(world.events("Step1Ready").join("\n").contains("a warm-up of 4s"), "{:?}", world.events("Step1Ready"));
+    world.eventually("the old warm-up", 10, || world.events("Step2Ready").join("\n").contains("a warm-up of 4s"));
     world.wait_for_ending("promoted", "worker:v2", 60);
     world.wait_for_available(5);
     let sizes = world.outsider.story().canary_sizes();
