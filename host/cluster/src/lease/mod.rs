@@ -174,15 +174,7 @@ pub fn compete(client: &Client, settings: LeaseSettings) -> (Tenure, Competition
     let (met_sender, met) = watch::channel(0);
     let (stop, stopped) = oneshot::channel();
     let tenure = Tenure { name: format!("{}/{}", settings.namespace, settings.name), standing, met: met_sender };
-    let competitor = Competitor {
-        api: Api::namespaced(client.clone(), &settings.namespace),
-        election: Election::new(settings.identity.clone(), settings.duration),
-        settings,
-        told,
-        acquired: Timestamp::now(),
-        calling: None,
-        watching: None,
-    };
+    let competitor = Competitor::new(client, settings, told);
     (tenure, Competition { stop, task: tokio::spawn(competitor.run(met, stopped)) })
 }
 
@@ -199,6 +191,18 @@ struct Competitor {
 }
 
 impl Competitor {
+    fn new(client: &Client, settings: LeaseSettings, told: watch::Sender<LeaseStanding>) -> Self {
+        Self {
+            api: Api::namespaced(client.clone(), &settings.namespace),
+            election: Election::new(settings.identity.clone(), settings.duration),
+            settings,
+            told,
+            acquired: Timestamp::now(),
+            calling: None,
+            watching: None,
+        }
+    }
+
     async fn run(mut self, mut met: watch::Receiver<u64>, mut stopped: oneshot::Receiver<()>) {
         let (sender, mut heard) = mpsc::channel(16);
         let mut tasks = JoinSet::new();
@@ -344,15 +348,7 @@ mod tests {
             identity: "me".to_owned(),
             duration: Duration::from_secs(15),
         };
-        Competitor {
-            api: Api::namespaced(client, &settings.namespace),
-            election: Election::new(settings.identity.clone(), settings.duration),
-            settings,
-            told,
-            acquired: Timestamp::now(),
-            calling: None,
-            watching: None,
-        }
+        Competitor::new(&client, settings, told)
     }
 
     #[tokio::test(start_paused = true)]

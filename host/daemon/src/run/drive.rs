@@ -16,9 +16,10 @@ use tracing::{debug, warn};
 
 use super::{
     Daemon,
-    cared::{Cared, Saving, Unsure, Waiting},
+    cared::Cared,
     effects::{Done, Found},
     policies::missing,
+    unsure::{Saving, Unsure, Waiting},
 };
 use crate::{
     control::{protocol::Word, server::Asked},
@@ -105,7 +106,7 @@ impl Daemon {
             self.save(key, *record, plan.notes, None);
         } else if let Some(write) = plan.act {
             match cared.put_off(&write, self.clock.now()) {
-                Some(until) => cared.wake = Some(cared.wake.map_or(until, |wake| wake.min(until))),
+                Some(until) => cared.wake_by(until),
                 None => self.act(key, write, plan.reason),
             }
         } else if let Some(question) = plan.question
@@ -282,12 +283,9 @@ impl Daemon {
             return self.is_stored(key, saving, version);
         }
         cared.read_back(stored);
-        let (asked_by, done) = match cared.unsure.take() {
-            Some(Unsure::Saving(saving)) => (saving.asked_by, false),
-            Some(Unsure::Deletion(asked_by)) => (asked_by, stored.is_none()),
-            Some(Unsure::Deployment(..)) | None => (None, false),
-        };
-        if let Some(waiting) = asked_by {
+        let Some(mut unsure) = cared.unsure.take() else { return };
+        let done = matches!(unsure, Unsure::Deletion(_)) && stored.is_none();
+        if let Some(waiting) = unsure.take_asked_by() {
             let undone = || format!("{key}: not done, the API server did not do it; say it again");
             let _ = waiting.answer.send(done.then(|| adopted_again(key)).ok_or_else(undone));
         }

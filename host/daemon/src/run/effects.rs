@@ -13,7 +13,7 @@ use aviary_core::{
 
 use super::{
     Daemon,
-    cared::{Saving, Unsure, Waiting},
+    unsure::{Saving, Unsure, Waiting},
 };
 
 /// An effect that came to its end.

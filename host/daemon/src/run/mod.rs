@@ -13,6 +13,7 @@ mod places;
 mod policies;
 mod reading;
 mod setup;
+mod unsure;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

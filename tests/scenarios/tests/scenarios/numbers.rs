@@ -85,6 +85,20 @@ fn live(world: &World) {
     world.wait_for_available(5);
 }
 
+fn shows(page: &str, series: &str, expected: f64) {
+    assert_eq!(value(page, series), expected, "{series} in\n{page}");
+}
+
+/// A world in which a service has lived.
+fn lived() -> World {
+    let mut world = World::new(&Configuration::default());
+    world.deploy(&Manifest::new("worker:v1"));
+    world.daemon.listen();
+    world.start();
+    live(&world);
+    world
+}
+
 /// What the page says of [`live`].
 fn counted_once(world: &World, page: &str) {
     let namespace = format!(r#"namespace="{}""#, world.namespace);
@@ -96,18 +110,14 @@ fn counted_once(world: &World, page: &str) {
         (r#"aviary_phase_duration_seconds_count{phase="adopting"}"#.to_owned(), 2.0),
         (r#"aviary_phase_duration_seconds_count{phase="canary"}"#.to_owned(), 2.0),
     ] {
-        assert_eq!(value(page, &series), expected, "{series} in\n{page}");
+        shows(page, &series, expected);
     }
 }
 
 /// Where answers are lost, too, each of which is told and counted once it is known.
 #[test]
 fn scenario_23_what_is_done_is_told_and_counted_once() {
-    let mut world = World::new(&Configuration::default());
-    world.deploy(&Manifest::new("worker:v1"));
-    world.daemon.listen();
-    world.start();
-    live(&world);
+    let world = lived();
     counted_once(&world, &world.daemon.get("/metrics"));
     for reason in
         ["Adopting", "Adopted", "RolloutStarted", "Promoting", "Promoted", "RolledBack", "Releasing", "Released"]
@@ -140,7 +150,7 @@ fn numbers_tell_what_the_daemon_did_and_every_panel_shows_some() {
     for (series, expected) in
         [("aviary_canary_start_seconds_count", 2.0), ("aviary_policies_refused", 1.0), ("aviary_ready", 1.0)]
     {
-        assert_eq!(value(&page, series), expected, "{series} in\n{page}");
+        shows(&page, series, expected);
     }
     assert!(value(&page, r#"aviary_checks_total{outcome="pass"}"#) >= 4.0, "{page}");
     assert!(value(&page, r#"aviary_prometheus_query_duration_seconds_count{result="samples"}"#) >= 4.0, "{page}");
@@ -156,11 +166,7 @@ fn numbers_tell_what_the_daemon_did_and_every_panel_shows_some() {
 /// What the daemon may do and never does would be a right too many; what it does and may not would fail.
 #[test]
 fn numbers_show_that_the_role_allows_what_is_done_and_no_more() {
-    let mut world = World::new(&Configuration::default());
-    world.deploy(&Manifest::new("worker:v1"));
-    world.daemon.listen();
-    world.start();
-    live(&world);
+    let world = lived();
     let page = world.daemon.get("/metrics");
     let mut done = done(&page);
     assert!(done.remove(&("create".to_owned(), "selfsubjectaccessreviews".to_owned())), "everybody may ask");
