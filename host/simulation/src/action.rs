@@ -153,6 +153,18 @@ impl Act {
         applied.chain(words.map(Self::Say)).chain(others).collect()
     }
 
+    /// Whether it brings the second image.
+    #[must_use]
+    pub const fn brings_second(self) -> bool {
+        matches!(
+            self,
+            Self::Apply(Image::Second, _)
+                | Self::Recreate(Image::Second)
+                | Self::Create(Image::Second)
+                | Self::EditCopy(_, Image::Second)
+        )
+    }
+
     /// Whether it neither takes pods of the copies nor asks for another number.
     #[must_use]
     pub const fn is_harmless(self) -> bool {

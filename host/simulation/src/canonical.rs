@@ -10,22 +10,20 @@ use crate::{
 };
 
 impl World {
-    /// The same world in the form that stands for all like it.
-    #[must_use]
-    pub fn canonical(mut self, specs: &Specs) -> Self {
+    /// Takes on the form that stands for all worlds like it.
+    pub fn make_canonical(&mut self, specs: &Specs) {
         self.follow_records();
         // Nobody is left to undo anything.
         self.previous = self.previous.filter(|_| self.budget.0 > 0);
         for track in Track::ALL {
             let deployment = self.deployment_mut(track);
-            deployment.iter_mut().for_each(|it| *it = simplest(*it, track, specs));
+            deployment.iter_mut().for_each(|it| simplify(it, track, specs));
         }
         self.rename_uids();
         self.rename_generations();
         self.rename_versions();
         self.rename_epochs();
         self.rename_leases();
-        self
     }
 
     /// A daemon takes over what its watch shows of the record, unless it is busy.
@@ -152,11 +150,11 @@ impl World {
 
 /// Small numbers that occur; what is as large as the largest counts as that one.
 #[derive(Default)]
-struct Numbers(u128);
+struct Numbers(u64);
 
 impl Numbers {
-    const fn bit(number: u8) -> u128 {
-        1 << if number < 127 { number } else { 127 }
+    const fn bit(number: u8) -> u64 {
+        1 << if number < 63 { number } else { 63 }
     }
 
     const fn add(&mut self, number: u8) {
@@ -177,7 +175,7 @@ impl Numbers {
         let mut smaller = self.0 & (Self::bit(number) - 1);
         let (mut place, mut before) = (0, number);
         while smaller > 0 {
-            let next = u8::try_from(127 - smaller.leading_zeros()).unwrap_or(0);
+            let next = u8::try_from(63 - smaller.leading_zeros()).unwrap_or(0);
             place += (before - next).min(2);
             before = next;
             smaller &= Self::bit(next) - 1;
@@ -200,9 +198,8 @@ fn follow(daemon: &mut Daemon, shown: Option<Stored>) {
     daemon.gone = shown.filter(|stored| daemon.gone >= Some(stored.version)).map(|stored| stored.version);
 }
 
-/// A Deployment with what can still matter of it.
-#[must_use]
-pub fn simplest(mut deployment: Deployment, track: Track, specs: &Specs) -> Deployment {
+/// Leaves of a Deployment what can still matter.
+pub fn simplify(deployment: &mut Deployment, track: Track, specs: &Specs) {
     // How far the controller lags behind does not matter, only whether it does.
     deployment.status.observed = deployment.status.observed.max(deployment.generation - 1);
     // The annotation of a ReplicaSet without pods is not read, and is written anew when it gets some.
@@ -213,7 +210,6 @@ pub fn simplest(mut deployment: Deployment, track: Track, specs: &Specs) -> Depl
     }
     // A paused original starts its newest older revision; the copies are never paused for long.
     deployment.forget_history(specs.get(deployment.spec).template, usize::from(track == Track::Original));
-    deployment
 }
 
 const fn version_of(effect: &mut Effect) -> Option<&mut u8> {

@@ -60,8 +60,10 @@ fn status(deployment: &Deployment, template: u8, revised: u8) -> Status {
     }
 }
 
-fn active(deployment: &Deployment) -> Vec<usize> {
-    (0..usize::from(deployment.set_count)).filter(|index| deployment.sets[*index].wanted > 0).collect()
+/// Those that are to have pods, by their places.
+fn active(deployment: &Deployment) -> impl Iterator<Item = usize> + Clone + use<> {
+    let sets = deployment.sets;
+    (0..usize::from(deployment.set_count)).filter(move |index| sets[*index].wanted > 0)
 }
 
 fn is_scaling_event(deployment: &Deployment) -> bool {
@@ -84,23 +86,21 @@ fn most(deployment: &Deployment, entry: &SpecEntry) -> u8 {
 /// A paused Deployment, or one whose replicas changed: no ReplicaSet is created, those that are there are scaled.
 fn scale(deployment: &mut Deployment, entry: &SpecEntry) {
     let new = deployment.set_of(entry.template);
-    let active = active(deployment);
-    let lone = match active.as_slice() {
+    let mut first = active(deployment);
+    let lone = match (first.next(), first.next()) {
         // With no pods at all the newest revision gets them, even if its template is not the one wanted now.
-        [] => new.or_else(|| usize::from(deployment.set_count).checked_sub(1)),
-        [only] => Some(*only),
+        (None, _) => Some(new.or_else(|| usize::from(deployment.set_count).checked_sub(1))),
+        (only, None) => Some(only),
         _ => None,
     };
     let replicas = deployment.replicas;
-    if active.len() < 2 {
-        if let Some(index) = lone {
-            set_size(deployment, entry, index, replicas, false);
-        }
+    if let Some(lone) = lone {
+        lone.into_iter().for_each(|index| set_size(deployment, entry, index, replicas, false));
     } else if new.is_some_and(|index| saturated(deployment, &deployment.sets[index])) {
-        let old = active.into_iter().filter(|index| Some(*index) != new);
+        let old = active(deployment).filter(|index| Some(*index) != new);
         old.for_each(|index| set_size(deployment, entry, index, 0, false));
     } else {
-        scale_in_proportion(deployment, entry, active);
+        scale_in_proportion(deployment, entry, active(deployment).collect());
     }
 }
 
@@ -174,12 +174,12 @@ fn shrink_old(deployment: &mut Deployment, entry: &SpecEntry, new: usize) {
     if spare <= 0 {
         return;
     }
-    let old: Vec<usize> = active(deployment).into_iter().filter(|index| *index != new).collect();
-    for index in &old {
-        let set = deployment.sets[*index];
+    let old = active(deployment).filter(|index| *index != new);
+    for index in old.clone() {
+        let set = deployment.sets[index];
         let sick = (number(set.wanted) - number(set.counted_available)).clamp(0, spare.max(0));
         spare -= sick;
-        set_size(deployment, entry, *index, set.wanted - u8::try_from(sick).unwrap_or(0), false);
+        set_size(deployment, entry, index, set.wanted - u8::try_from(sick).unwrap_or(0), false);
     }
     let available: i16 = deployment.sets().iter().map(|set| number(set.counted_available)).sum();
     let mut spare = available - least;

@@ -122,7 +122,7 @@ fn explore_part<'a>(
 ) -> (World, Explorer<'a>) {
     let first = start(mind);
     let mut explorer = Explorer::new(mind, bounds, outcomes, report);
-    explorer.reach(first, None, 0);
+    explorer.reach(&first, None, 0);
     explorer.run(&first);
     explorer.report.left += explorer.queue.len();
     (first, explorer)
@@ -183,13 +183,13 @@ impl<'a> Explorer<'a> {
     }
 
     /// Takes in a world; its number, and whether it is new.
-    fn reach(&mut self, world: World, from: Option<(u32, u16)>, depth: u32) -> u32 {
+    fn reach(&mut self, world: &World, from: Option<(u32, u16)>, depth: u32) -> u32 {
         let next = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
-        let index = *self.known.entry(hash_of(&world)).or_insert(next);
+        let index = *self.known.entry(hash_of(world)).or_insert(next);
         if index == next {
-            self.report.worlds += usize::from(self.counts(&world));
+            self.report.worlds += usize::from(self.counts(world));
             self.graph.add(from);
-            self.queue.push_back((index, depth, world));
+            self.queue.push_back((index, depth, *world));
         }
         index
     }
@@ -203,14 +203,12 @@ impl<'a> Explorer<'a> {
         let usual_count = possible.len();
         disturbances(world, self.mind, &mut possible);
         let mut quiet = 0;
-        for (place, (action, after)) in possible.iter().copied().enumerate() {
-            let after = match finish(world, action, after, self.mind) {
-                Ok(after) => after,
-                Err(violation) => {
-                    broken.push((violation, Some(action)));
-                    continue;
-                }
-            };
+        for (place, (action, after)) in possible.iter_mut().enumerate() {
+            let action = *action;
+            if let Err(violation) = finish(world, action, after, self.mind) {
+                broken.push((violation, Some(action)));
+                continue;
+            }
             let place_number = u16::try_from(place).unwrap_or(u16::MAX);
             let reached = self.reach(after, Some((index, place_number)), depth + 1);
             self.report.transitions += usize::from(self.counts(world) || matches!(action, Action::Act(_)));
@@ -255,9 +253,11 @@ impl<'a> Explorer<'a> {
         let mut world = *first;
         let mut path = Vec::new();
         for place in places {
-            let Some((action, after)) = possible(&world, self.mind).into_iter().nth(usize::from(place)) else { break };
+            let mut all = possible(&world, self.mind).into_iter();
+            let Some((action, mut after)) = all.nth(usize::from(place)) else { break };
             path.push(action);
-            world = finish(&world, action, after, self.mind).unwrap_or(after);
+            _ = finish(&world, action, &mut after, self.mind);
+            world = after;
         }
         path
     }
@@ -270,8 +270,10 @@ impl<'a> Explorer<'a> {
         for next in cycle.iter().skip(1).chain(&cycle[..1]) {
             let mut usual = Vec::new();
             ordinary(&world, self.mind, &mut usual);
-            for (action, after) in usual {
-                let Ok(after) = finish(&world, action, after, self.mind) else { continue };
+            for (action, mut after) in usual {
+                if finish(&world, action, &mut after, self.mind).is_err() {
+                    continue;
+                }
                 if self.known.get(&hash_of(&after)) == Some(next) {
                     actions.push(action);
                     world = after;

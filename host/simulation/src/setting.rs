@@ -29,6 +29,10 @@ pub struct Setting {
     /// Whether a second daemon that knows of no lease is among the faults: nothing keeps the two from getting in each other's
     /// way.
     pub two_daemons: bool,
+    /// Whether one act of people at least brings the second image: all that comes of other acts is the same whatever that image
+    /// does, and explored where it is good.
+    #[serde(default)]
+    pub second_comes: bool,
 }
 
 impl Setting {
@@ -76,7 +80,11 @@ impl fmt::Display for Setting {
         let second = format!("{:?}", self.second).to_lowercase();
         let keep = if self.keep { ", on-rollback: keep" } else { "" };
         let begins = if self.adopted { "adopted" } else { "not adopted yet" };
-        write!(f, "N {replicas}, surge {surge}, second image {second}{keep}, {begins}, {acts} acts, {faults} faults")
+        let comes = if self.second_comes { " and brought" } else { "" };
+        write!(
+            f,
+            "N {replicas}, surge {surge}, second image {second}{comes}{keep}, {begins}, {acts} acts, {faults} faults"
+        )
     }
 }
 
@@ -99,6 +107,7 @@ pub fn settings(quick: bool) -> Vec<Setting> {
                     faults,
                     adopted: false,
                     two_daemons: false,
+                    second_comes: second != Behaviour::Good,
                 };
                 all.extend(behaviours.map(setting));
             }

@@ -34,14 +34,15 @@ pub fn start(mind: &mut Mind) -> World {
     people::create(&mut world, Image::First, mind);
     let original = world.deployment_mut(Track::Original);
     *original = original.map(|original| serving(original, mind));
-    world = world.canonical(&mind.specs);
+    world.make_canonical(&mind.specs);
     if setting.adopted {
         loop {
             let mut usual = Vec::new();
             ordinary(&world, mind, &mut usual);
-            let Some((action, after)) = usual.into_iter().next() else { break };
+            let Some((action, mut after)) = usual.into_iter().next() else { break };
             debug_assert!(action != Action::EndSecond && action != Action::Carry(Which::Second));
-            world = finish(&world, action, after, mind).unwrap_or(after);
+            _ = finish(&world, action, &mut after, mind);
+            world = after;
         }
     }
     World { budget: (setting.acts, setting.faults), ..world }
@@ -61,8 +62,9 @@ pub fn follow(first: &World, actions: &[Action], mind: &mut Mind) -> Option<Worl
     let mut world = *first;
     for action in actions {
         let mut all = possible(&world, mind).into_iter();
-        let (_, after) = all.find(|(possible, _)| possible == action)?;
-        world = finish(&world, *action, after, mind).ok()?;
+        let (_, mut after) = all.find(|(possible, _)| possible == action)?;
+        finish(&world, *action, &mut after, mind).ok()?;
+        world = after;
     }
     Some(world)
 }

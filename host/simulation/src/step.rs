@@ -5,7 +5,7 @@ use aviary_core::judge::Track;
 use crate::{
     action::{Action, Fault, Watch, Which},
     alterations::DaemonMistake,
-    canonical::simplest,
+    canonical::simplify,
     controller,
     deed::{Deed, Guard},
     judge::{self, Violation},
@@ -64,6 +64,9 @@ pub fn disturbances(world: &World, mind: &mut Mind, found: &mut Vec<(Action, Wor
             let Some(mut after) = people::act(world, act, mind) else { continue };
             after.acts[usize::from(after.acts[0] != 0)] = u8::try_from(place + 1).unwrap_or(u8::MAX);
             after.budget.0 -= 1;
+            if mind.setting.second_comes && after.budget.0 == 0 && !after.did(mind.second) {
+                continue;
+            }
             found.push((Action::Act(act), after));
         }
     }
@@ -109,15 +112,15 @@ pub fn possible(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
     found
 }
 
-/// The world after an action, in canonical form.
+/// Makes of a world after an action the canonical one, in place: worlds are large.
 ///
 /// # Errors
-/// The invariant that it breaks.
-pub fn finish(before: &World, action: Action, after: World, mind: &mut Mind) -> Result<World, Violation> {
-    let mut after = after;
-    judge::remember(before, action, &mut after, mind);
-    judge::check(before, action, &after, mind)?;
-    Ok(after.canonical(&mind.specs))
+/// The invariant that it breaks; then it is as the action left it.
+pub fn finish(before: &World, action: Action, after: &mut World, mind: &mut Mind) -> Result<(), Violation> {
+    judge::remember(before, action, after, mind);
+    judge::check(before, action, after, mind)?;
+    after.make_canonical(&mind.specs);
+    Ok(())
 }
 
 fn plan(world: &World, which: Which, mind: &mut Mind) -> Option<World> {
@@ -212,9 +215,10 @@ fn answer(world: &World, which: Which, index: u8, verdict: Verdict, mind: &mut M
 
 fn controllers(world: &World, track: Track, mind: &Mind) -> Option<World> {
     let live = world.deployment(track).filter(|live| track == Track::Original || live.ours)?;
-    let turned = controller::turn(*live, &mind.specs);
+    let mut turned = controller::turn(*live, &mind.specs);
     // What only history tells apart is the same.
-    if turned == *live || simplest(turned, track, &mind.specs) == *live {
+    simplify(&mut turned, track, &mind.specs);
+    if turned == *live {
         return None;
     }
     let mut after = *world;

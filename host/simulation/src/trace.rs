@@ -49,18 +49,20 @@ impl Trace {
         for action in &self.path {
             let mut all = possible(&world, &mut mind).into_iter();
             // What the core does otherwise by now is left out; what people and faults do is not.
-            if let Some((action, after)) = all.find(|(possible, _)| possible == action) {
-                world = finish(&world, action, after, &mut mind)?;
+            if let Some((action, mut after)) = all.find(|(possible, _)| possible == action) {
+                finish(&world, action, &mut after, &mut mind)?;
+                world = after;
             }
         }
         for _ in 0..LONGEST {
             let mut usual = Vec::new();
             ordinary(&world, &mut mind, &mut usual);
-            let Some((action, after)) = usual.pop() else {
+            let Some((action, mut after)) = usual.pop() else {
                 spins(&world, &mut mind)?;
                 return judge::at_rest(&world, &mut mind);
             };
-            world = finish(&world, action, after, &mut mind)?;
+            finish(&world, action, &mut after, &mut mind)?;
+            world = after;
         }
         Err(Violation { invariant: "I8", said: format!("it does not come to rest within {LONGEST} steps") })
     }

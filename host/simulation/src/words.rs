@@ -17,12 +17,13 @@ pub fn told(path: &[Action], mind: &mut Mind) -> Vec<String> {
     let mut lines = vec![format!("   {}", stands(&world, mind))];
     for (number, action) in path.iter().enumerate() {
         let mut all = possible(&world, mind).into_iter();
-        let Some((_, after)) = all.find(|(possible, _)| possible == action) else {
+        let Some((_, mut after)) = all.find(|(possible, _)| possible == action) else {
             lines.push(format!("{action:?} cannot happen here"));
             return lines;
         };
         let said = describe(&world, *action, &after, mind);
-        world = finish(&world, *action, after, mind).unwrap_or(after);
+        _ = finish(&world, *action, &mut after, mind);
+        world = after;
         lines.push(format!("{:>2} {said}", number + 1));
         lines.push(format!("   {}", stands(&world, mind)));
     }

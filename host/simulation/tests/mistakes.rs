@@ -23,7 +23,17 @@ const NONE: Alterations =
     Alterations { view: None, record: None, write: None, answer: None, answered: None, daemon: None };
 
 fn setting(replicas: u8, second: Behaviour, acts: u8, faults: u8) -> Setting {
-    Setting { replicas, surge: true, second, keep: true, acts, faults, adopted: false, two_daemons: false }
+    Setting {
+        replicas,
+        surge: true,
+        second,
+        keep: true,
+        acts,
+        faults,
+        adopted: false,
+        two_daemons: false,
+        second_comes: false,
+    }
 }
 
 /// The mistake is found, as a violation of one of `invariants`, and the way to it can be told.
