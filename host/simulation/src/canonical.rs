@@ -20,10 +20,16 @@ impl World {
             deployment.iter_mut().for_each(|it| simplify(it, track, specs));
         }
         self.rename_uids();
-        self.rename_generations();
+        Track::ALL.into_iter().for_each(|track| self.rename_generations(track));
         self.rename_versions();
         self.rename_epochs();
         self.rename_leases();
+    }
+
+    /// Takes on that form again after a turn of the controllers or of a pod of `track`, which changes nothing else.
+    pub fn rename_after_a_turn(&mut self, track: Track, specs: &Specs) {
+        self.deployment_mut(track).iter_mut().for_each(|it| simplify(it, track, specs));
+        self.rename_generations(track);
     }
 
     /// A daemon takes over what its watch shows of the record, unless it is busy.
@@ -56,19 +62,17 @@ impl World {
     }
 
     /// Generations count from 2 where nothing refers to an older one (1 is a Deployment that was never changed).
-    fn rename_generations(&mut self) {
-        for track in Track::ALL {
-            let Some(live) = self.deployments[track as usize] else { continue };
-            let mut lowest = live.status.observed.max(1).min(live.generation);
-            let lagging = self.lag.deployments.as_mut().and_then(|lagging| lagging[track as usize].as_mut());
-            lowest = lagging.map_or(lowest, |seen| lowest.min(seen.generation).min(seen.status.observed.max(1)));
-            for effect in self.effects() {
-                lowest = guard(effect, track).and_then(|guard| guard.generation).map_or(lowest, |at| lowest.min(at));
-            }
-            let down = lowest.saturating_sub(2);
-            if down > 0 {
-                self.lower_generations(track, down);
-            }
+    fn rename_generations(&mut self, track: Track) {
+        let Some(live) = self.deployment(track) else { return };
+        let mut lowest = live.status.observed.max(1).min(live.generation);
+        let lagging = self.lag.deployments.as_ref().and_then(|lagging| lagging[track as usize]);
+        lowest = lagging.map_or(lowest, |seen| lowest.min(seen.generation).min(seen.status.observed.max(1)));
+        for effect in self.effects() {
+            lowest = guard(effect, track).and_then(|guard| guard.generation).map_or(lowest, |at| lowest.min(at));
+        }
+        let down = lowest.saturating_sub(2);
+        if down > 0 {
+            self.lower_generations(track, down);
         }
     }
 

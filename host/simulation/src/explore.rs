@@ -1,9 +1,6 @@
 //! Every world that can be reached, breadth first, so that the first violation found is one of the shortest.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    hash::{BuildHasher, BuildHasherDefault, Hasher},
-};
+use std::{collections::VecDeque, hash::BuildHasher};
 
 use aviary_core::judge::Track;
 use foldhash::quality::FixedState;
@@ -12,6 +9,7 @@ use crate::{
     action::Action,
     graph::Graph,
     judge::{self, Violation},
+    known::Known,
     mind::{Mind, PhaseKind},
     outcome::Outcomes,
     start::start,
@@ -56,36 +54,19 @@ pub struct Report {
     pub found: Vec<Found>,
 }
 
-/// A hash is its own hash.
-#[derive(Default)]
-struct Same(u64);
-
-impl Hasher for Same {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
 fn hash_of(world: &World) -> u64 {
     FixedState::default().hash_one(world)
 }
 
 struct Explorer<'a> {
     mind: &'a mut Mind,
-    known: HashMap<u64, u32, BuildHasherDefault<Same>>,
+    known: Known,
     graph: Graph,
     outcomes: &'a mut Outcomes,
     queue: VecDeque<(u32, u32, World)>,
-    /// What can happen in the world that is gone on from; kept for its room.
+    /// What can happen in the world that is gone on from, and the hashes of what comes of it; kept for their room.
     possible: Vec<(Action, World)>,
+    hashes: Vec<Option<u64>>,
     bounds: Bounds,
     report: &'a mut Report,
 }
@@ -122,7 +103,7 @@ fn explore_part<'a>(
 ) -> (World, Explorer<'a>) {
     let first = start(mind);
     let mut explorer = Explorer::new(mind, bounds, outcomes, report);
-    explorer.reach(&first, None, 0);
+    explorer.reach(hash_of(&first), &first, None, 0);
     explorer.run(&first);
     explorer.report.left += explorer.queue.len();
     (first, explorer)
@@ -139,11 +120,12 @@ impl<'a> Explorer<'a> {
     fn new(mind: &'a mut Mind, bounds: Bounds, outcomes: &'a mut Outcomes, report: &'a mut Report) -> Self {
         Self {
             mind,
-            known: HashMap::default(),
+            known: Known::default(),
             graph: Graph::default(),
             outcomes,
             queue: VecDeque::new(),
             possible: Vec::new(),
+            hashes: Vec::new(),
             bounds,
             report,
         }
@@ -160,7 +142,7 @@ impl<'a> Explorer<'a> {
             for (violation, last) in self.go_on(index, depth, &world) {
                 self.found(first, index, violation, last);
             }
-            if self.known.len() >= self.bounds.worlds || self.report.found.len() >= self.bounds.violations {
+            if self.known.count() >= self.bounds.worlds || self.report.found.len() >= self.bounds.violations {
                 return;
             }
         }
@@ -182,11 +164,10 @@ impl<'a> Explorer<'a> {
         }
     }
 
-    /// Takes in a world; its number, and whether it is new.
-    fn reach(&mut self, world: &World, from: Option<(u32, u16)>, depth: u32) -> u32 {
-        let next = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
-        let index = *self.known.entry(hash_of(world)).or_insert(next);
-        if index == next {
+    /// Takes in a world; its number.
+    fn reach(&mut self, hash: u64, world: &World, from: Option<(u32, u16)>, depth: u32) -> u32 {
+        let (index, is_new) = self.known.add(hash);
+        if is_new {
             self.report.worlds += usize::from(self.counts(world));
             self.graph.add(from);
             self.queue.push_back((index, depth, *world));
@@ -203,14 +184,23 @@ impl<'a> Explorer<'a> {
         let usual_count = possible.len();
         disturbances(world, self.mind, &mut possible);
         let mut quiet = 0;
+        let mut hashes = std::mem::take(&mut self.hashes);
+        hashes.clear();
+        for (action, after) in &mut possible {
+            match finish(world, *action, after, self.mind) {
+                Ok(()) => hashes.push(Some(hash_of(after))),
+                Err(violation) => {
+                    hashes.push(None);
+                    broken.push((violation, Some(*action)));
+                }
+            }
+        }
+        self.known.approach(hashes.iter().copied().flatten());
         for (place, (action, after)) in possible.iter_mut().enumerate() {
             let action = *action;
-            if let Err(violation) = finish(world, action, after, self.mind) {
-                broken.push((violation, Some(action)));
-                continue;
-            }
+            let Some(hash) = hashes[place] else { continue };
             let place_number = u16::try_from(place).unwrap_or(u16::MAX);
-            let reached = self.reach(after, Some((index, place_number)), depth + 1);
+            let reached = self.reach(hash, after, Some((index, place_number)), depth + 1);
             self.report.transitions += usize::from(self.counts(world) || matches!(action, Action::Act(_)));
             if place < usual_count && self.is_quiet(world, action) {
                 quiet += 1;
@@ -218,6 +208,7 @@ impl<'a> Explorer<'a> {
             }
         }
         self.possible = possible;
+        self.hashes = hashes;
         if quiet == 0 && broken.is_empty() {
             broken.extend(self.rest(index, world).err().map(|violation| (violation, None)));
         }
@@ -274,7 +265,7 @@ impl<'a> Explorer<'a> {
                 if finish(&world, action, &mut after, self.mind).is_err() {
                     continue;
                 }
-                if self.known.get(&hash_of(&after)) == Some(next) {
+                if self.known.number(hash_of(&after)) == Some(*next) {
                     actions.push(action);
                     world = after;
                     break;

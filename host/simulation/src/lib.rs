@@ -13,6 +13,7 @@ pub mod explore;
 pub mod face;
 mod graph;
 pub mod judge;
+mod known;
 pub mod metrics;
 pub mod mind;
 mod outcome;

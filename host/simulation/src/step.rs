@@ -119,7 +119,10 @@ pub fn possible(world: &World, mind: &mut Mind) -> Vec<(Action, World)> {
 pub fn finish(before: &World, action: Action, after: &mut World, mind: &mut Mind) -> Result<(), Violation> {
     judge::remember(before, action, after, mind);
     judge::check(before, action, after, mind)?;
-    after.make_canonical(&mind.specs);
+    match action {
+        Action::Controllers(track) | Action::Pod(track, _) => after.rename_after_a_turn(track, &mind.specs),
+        _ => after.make_canonical(&mind.specs),
+    }
     Ok(())
 }
 

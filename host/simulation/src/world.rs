@@ -1,4 +1,7 @@
-//! The state of everything at one moment, small enough to be copied and hashed.
+//! The state of everything at one moment, small enough to be copied and hashed. What is always there is hashed as a few words
+//! instead of field by field.
+
+use std::hash::{Hash, Hasher};
 
 use aviary_core::{judge::Track, known::Known};
 
@@ -11,7 +14,7 @@ use crate::{
 };
 
 /// A record as it is stored, remembered or seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
     /// Which one.
     pub record: RecordId,
@@ -21,6 +24,27 @@ pub struct Stored {
     pub lease: u8,
     /// Its resourceVersion.
     pub version: u8,
+}
+
+impl Hash for Stored {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { record, epoch, lease, version } = *self;
+        let [first, second, third, fourth] = record.to_le_bytes();
+        state.write_u64(u64::from_le_bytes([first, second, third, fourth, epoch, lease, version, 0]));
+    }
+}
+
+/// Small numbers that may be missing: none is as large as what stands for that.
+const fn or_none(number: Option<u8>) -> u8 {
+    match number {
+        Some(number) => number,
+        None => u8::MAX,
+    }
+}
+
+/// A set of what is so.
+fn flags<const N: usize>(flags: [bool; N]) -> u8 {
+    flags.into_iter().fold(0, |all, flag| all << 1 | u8::from(flag))
 }
 
 /// What a daemon has under way; at most one at a time.
@@ -79,7 +103,7 @@ pub struct Asked {
 }
 
 /// What a daemon has in its memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Daemon {
     /// The epoch of the lease as it has it.
     pub lease: u8,
@@ -99,6 +123,20 @@ pub struct Daemon {
     pub asked: [Option<Asked>; 2],
     /// With a planted mistake only: a write to be made again, whatever is there by then.
     pub retry: Option<Deed>,
+}
+
+impl Hash for Daemon {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { lease, record, shown, gone, effect, expecting, asking, asked: [one, two], retry } = *self;
+        let there = flags([record.is_some(), effect.is_some(), asking.is_some(), one.is_some(), two.is_some()]);
+        let flags = flags([shown, expecting, retry.is_some()]);
+        state.write_u64(u64::from_le_bytes([lease, or_none(gone), there, flags, 0, 0, 0, 0]));
+        record.iter().for_each(|record| record.hash(state));
+        effect.iter().for_each(|effect| effect.hash(state));
+        asking.iter().for_each(|asking| asking.hash(state));
+        one.iter().chain(&two).for_each(|asked| asked.hash(state));
+        retry.iter().for_each(|deed| deed.hash(state));
+    }
 }
 
 impl Daemon {
@@ -137,7 +175,7 @@ impl Lag {
 }
 
 /// What is remembered of the past only to judge what happens next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Past {
     /// Images that may become the primary's: accepted in the beginning, passed, or let through by an operator.
     pub proven: u8,
@@ -152,7 +190,7 @@ pub struct Past {
 }
 
 /// Everything at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct World {
     /// The Deployments, in the order of [`Track::ALL`].
     pub deployments: [Option<Deployment>; 3],
@@ -182,6 +220,37 @@ pub struct World {
     pub disturbed: bool,
     /// What is remembered to judge by.
     pub past: Past,
+}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { deployments, uids, previous, record, version, lease, daemon, second, lag, late, .. } = self;
+        let Self { budget, acts, disturbed, past, .. } = self;
+        let Past { proven, passed, bypass, wish, unseen } = *past;
+        let there = deployments.each_ref().map(Option::is_some);
+        let others = [record.is_some(), second.is_some(), late.is_some(), lag.is_any()];
+        let flags = [flags([*disturbed, bypass, unseen]), flags(there), flags(others)];
+        let ([first, other, last], [one, two]) = (*uids, *acts);
+        state.write_u64(u64::from_le_bytes([first, other, last, *version, *lease, one, two, budget.0]));
+        state.write_u64(u64::from_le_bytes([
+            or_none(*previous),
+            proven,
+            passed,
+            or_none(wish),
+            flags[0],
+            flags[1],
+            flags[2],
+            budget.1,
+        ]));
+        deployments.iter().flatten().for_each(|deployment| deployment.hash(state));
+        record.iter().for_each(|record| record.hash(state));
+        daemon.hash(state);
+        second.iter().for_each(|daemon| daemon.hash(state));
+        late.iter().for_each(|effect| effect.hash(state));
+        if lag.is_any() {
+            lag.hash(state);
+        }
+    }
 }
 
 impl World {
