@@ -75,11 +75,17 @@ struct Explorer<'a> {
 /// each act is explored for itself and then forgotten: the worlds of one act's future are never those of another's, and
 /// all together need more memory than there is.
 pub fn explore(mind: &mut Mind, bounds: Bounds) -> Report {
+    explore_and_tell(mind, bounds, |_, _| {})
+}
+
+/// The same; `tell` hears how far it has come, as a share of the whole, and what it came to so far.
+pub fn explore_and_tell(mind: &mut Mind, bounds: Bounds, mut tell: impl FnMut((usize, usize), &Report)) -> Report {
     let mut report = Report::default();
     let mut outcomes = Outcomes::default();
     let parts = if mind.setting.acts < 2 { 1 } else { mind.acts.len() };
     for part in 0..parts {
         mind.first_act = (parts > 1).then_some(part);
+        tell((part, parts), &report);
         drop(explore_part(mind, bounds, &mut outcomes, &mut report));
         if report.found.len() >= bounds.violations {
             break;

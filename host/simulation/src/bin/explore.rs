@@ -1,7 +1,9 @@
 //! `make explore`: prints what was explored and what was left out, and a violation with a shortest way to it, in words.
 
 use std::{
+    collections::BTreeMap,
     fmt,
+    io::IsTerminal,
     ops::RangeInclusive,
     path::PathBuf,
     process::ExitCode,
@@ -14,7 +16,7 @@ use std::{
 
 use aviary_simulation::{
     alterations::Alterations,
-    explore::{Bounds, Found, Report, explore},
+    explore::{Bounds, Found, Report, explore_and_tell},
     mind::Mind,
     setting::{LEFT_OUT, Setting, settings},
     trace::Trace,
@@ -80,12 +82,12 @@ fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    let (next, totals) = (AtomicUsize::new(0), Mutex::new(Totals::default()));
+    let (next, totals, progress) = (AtomicUsize::new(0), Mutex::new(Totals::default()), Progress::default());
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.clamp(1, chosen.len().max(1)) {
             scope.spawn(|| {
                 while let Some((number, setting)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    explored(*number, *setting, &options, &totals);
+                    explored(*number, *setting, &options, &totals, &progress);
                 }
             });
         }
@@ -115,14 +117,45 @@ impl fmt::Display for Totals {
     }
 }
 
+/// How far the settings have come that are being explored, as one line for whoever looks on at a terminal: the large ones take
+/// many minutes.
+#[derive(Default)]
+struct Progress(Mutex<BTreeMap<usize, String>>);
+
+impl Progress {
+    fn tell(&self, number: usize, (done, of): (usize, usize), worlds: usize) {
+        let Ok(mut all) = self.0.lock() else { return };
+        all.insert(number, format!("{number}: {done} of {of} parts, {} million worlds", worlds / 1_000_000));
+        show(&all);
+    }
+
+    /// A setting has ended, and `result` is to be read from now on.
+    fn ended(&self, number: usize, result: &str) {
+        let Ok(mut all) = self.0.lock() else { return };
+        all.remove(&number);
+        show(&BTreeMap::new());
+        println!("{result}");
+        show(&all);
+    }
+}
+
+/// In place of what was shown before.
+fn show(all: &BTreeMap<usize, String>) {
+    if std::io::stderr().is_terminal() {
+        let line: Vec<&str> = all.values().map(String::as_str).collect();
+        eprint!("\r\x1b[K{}", line.join("; "));
+    }
+}
+
 /// Explores one setting, and tells it when it is done.
-fn explored(number: usize, setting: Setting, options: &Options, totals: &Mutex<Totals>) {
+fn explored(number: usize, setting: Setting, options: &Options, totals: &Mutex<Totals>, progress: &Progress) {
     let mut mind = Mind::new(setting, Alterations::default());
     let begun = Instant::now();
-    let report = explore(&mut mind, Bounds { worlds: options.worlds, violations: options.violations });
+    let bounds = Bounds { worlds: options.worlds, violations: options.violations };
+    let report = explore_and_tell(&mut mind, bounds, |come, report| progress.tell(number, come, report.worlds));
     let took = begun.elapsed();
     let Ok(mut totals) = totals.lock() else { return };
-    println!("{number:>3} {setting}: {} ({took:.1?})", summary(&report));
+    progress.ended(number, &format!("{number:>3} {setting}: {} ({took:.1?})", summary(&report)));
     totals.settings += 1;
     totals.worlds += report.worlds;
     totals.transitions += report.transitions;
