@@ -47,6 +47,8 @@ pub struct Cared {
     pub busy: bool,
     /// Whether that write is the first record of an adoption.
     pub begins: bool,
+    /// Whether it has left the configuration, and is here only until that write has come to its end.
+    pub leaves: bool,
     pub expecting: Option<(Expectation, Timestamp)>,
     /// A write whose answer was lost, until it is read back.
     pub unsure: Option<Unsure>,
@@ -80,6 +82,7 @@ impl Cared {
             gone: None,
             busy: false,
             begins: false,
+            leaves: false,
             expecting: None,
             unsure: None,
             asking: None,

@@ -12,12 +12,19 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::{Daemon, cared::Cared};
-use crate::configuration::{Entry, InForce};
+use crate::{
+    configuration::{Entry, InForce},
+    status::Standing,
+};
 
 /// What is said of a service that nothing in the configuration is about any more.
 pub const LEFT_BEHIND: &str = "it has a record but nothing in the configuration is about it, so nobody cares for it: its \
     primary serves on, and changes of its Deployment have no effect; have the configuration name it or match it again, and \
     `aviary release` it first if it is to leave";
+
+fn has_left(key: &ServiceKey) -> String {
+    format!("{key} has left the configuration")
+}
 
 /// Aviary's own Deployment, which is never a service.
 #[derive(Debug, Default)]
@@ -151,6 +158,9 @@ impl Daemon {
         let words = if *cared.settings == *settings { Vec::new() } else { cared.in_force.changes(&in_force) };
         self.judges.telemetry.judging.expect(&settings);
         (cared.settings, cared.in_force) = (settings, in_force);
+        if std::mem::take(&mut cared.leaves) {
+            return Fate::Comes;
+        }
         if words.is_empty() {
             return Fate::Same;
         }
@@ -162,11 +172,25 @@ impl Daemon {
     }
 
     fn leave(&mut self, key: &ServiceKey) -> Fate {
-        let Some(mut cared) = self.services.remove(key) else { return Fate::Same };
-        self.alarms.set(key, None);
-        self.places.leave(key);
-        cared.stand_down(&format!("{key} has left the configuration"));
+        let Some(cared) = self.services.get_mut(key).filter(|cared| !cared.leaves) else { return Fate::Same };
+        cared.leaves = true;
+        cared.stand_down(&has_left(key));
+        let reason = "it has left the configuration; the write that is under way for it is waited for".to_owned();
+        cared.stand(Standing { reason, problems: Vec::new() });
+        self.let_go(key);
         Fate::Leaves
+    }
+
+    /// A service that has left the configuration goes once no write is under way for it: what that comes to is told, and who
+    /// asked for it hears of it.
+    pub(super) fn let_go(&mut self, key: &ServiceKey) {
+        let goes = self.services.get(key).is_some_and(|cared| cared.leaves && !cared.busy);
+        if let Some(mut cared) = goes.then(|| self.services.remove(key)).flatten() {
+            cared.stand_down(&has_left(key));
+            self.alarms.set(key, None);
+            self.places.leave(key);
+            self.tell_if_left_behind(key);
+        }
     }
 
     /// A record of a service that the configuration is not about any more: said once, and never acted upon.

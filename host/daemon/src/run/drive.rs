@@ -55,7 +55,7 @@ impl Daemon {
         let Some(lease) = self.leasing.lease() else { return self.hold_back(key) };
         let may_adopt = self.places.is_free();
         let Some(cared) = self.services.get_mut(key) else { return };
-        if cared.busy {
+        if cared.busy || cared.leaves {
             return;
         }
         if !self.index.is_listed(&key.namespace) {
@@ -182,6 +182,12 @@ impl Daemon {
     }
 
     pub(super) fn done(&mut self, done: Done) {
+        let key = done.key().clone();
+        self.take_in(done);
+        self.let_go(&key);
+    }
+
+    fn take_in(&mut self, done: Done) {
         match done {
             Done::Saved { key, saving, result } => self.saved(&key, *saving, result),
             Done::Acted { key, write, reason, result } => {

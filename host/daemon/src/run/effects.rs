@@ -30,6 +30,19 @@ pub enum Done {
     Readopted { key: ServiceKey, asked_by: Waiting, result: Result<(), WriteError> },
 }
 
+impl Done {
+    /// The service that it was for.
+    pub fn key(&self) -> &ServiceKey {
+        match self {
+            Self::Saved { key, .. }
+            | Self::Acted { key, .. }
+            | Self::ReadBack { key, .. }
+            | Self::Answered { key, .. }
+            | Self::Readopted { key, .. } => key,
+        }
+    }
+}
+
 /// What was read back.
 pub enum Found {
     /// What is to be seen of the Deployment.

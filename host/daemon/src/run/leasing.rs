@@ -1,15 +1,22 @@
 //! The lease in the daemon's loop: who holds it acts; everybody else watches, answers what is asked of it, and changes nothing.
 
+use std::time::Duration;
+
 use aviary_cluster::{ClusterInput, LeaseState, ServiceKey, Tenure};
 use aviary_core::lease::Lease;
 use serde_json::{Value, json};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 use tracing::{info, warn};
 
 use super::{Daemon, Inputs};
 
 /// How many inputs of the watches may wait.
 pub(super) const CLUSTER_INPUTS: usize = 1024;
+/// How long the last events are waited for as the daemon ends. Meanwhile nobody acts.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What the loop knows of the lease.
 pub struct Leasing {
@@ -35,7 +42,16 @@ impl Leasing {
 
     /// What this daemon acts under, if something may begin now.
     pub fn lease(&self) -> Option<Lease> {
-        self.tenure.lease().filter(|lease| Some(lease.epoch) == self.epoch && !self.stopping)
+        self.held().filter(|_| !self.stopping)
+    }
+
+    /// Whether nobody else acts. As it ends, too: what is stored until then is told by nobody else.
+    pub fn holds(&self) -> bool {
+        self.held().is_some()
+    }
+
+    fn held(&self) -> Option<Lease> {
+        self.tenure.lease().filter(|lease| Some(lease.epoch) == self.epoch)
     }
 
     /// Why nothing is begun.
@@ -191,15 +207,18 @@ impl Daemon {
         Some(format!("{}; say it there: {ask}", self.leasing.why()))
     }
 
-    /// Waits until what is under way has come to its end; nothing begins any more.
+    /// Waits until what is under way has come to its end and is told; nothing begins any more.
     pub(super) async fn finish(&mut self, inputs: &mut Inputs) {
         self.leasing.stopping = true;
         self.stand_down();
         while self.services.values().any(|cared| cared.busy) {
             match inputs.done.recv().await {
                 Some(done) => self.done(*done),
-                None => return,
+                None => break,
             }
+        }
+        if timeout(LAST_WORDS, self.telling.closed()).await.is_err() {
+            warn!("not all events were written before the end; what they say is in this log");
         }
     }
 }

@@ -87,6 +87,8 @@ pub struct Daemon {
     effects: mpsc::Sender<Box<Done>>,
     /// A new configuration may have as many events as there are services.
     announcing: Arc<Semaphore>,
+    /// Who writes an event listens to it for so long: once nobody does, all are written.
+    telling: watch::Sender<()>,
     /// Each write under way has a connection of its own, which costs its set-up and its memory.
     writing: Arc<Semaphore>,
     started: Timestamp,
@@ -263,3 +265,6 @@ impl Daemon {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ impl Daemon {
 
     /// Events are told as well as can be, by who has the lease: a lost one is in the log.
     pub(super) fn announce(&self, key: &ServiceKey, note: &Note) {
-        if self.leasing.lease().is_none() {
+        if !self.leasing.holds() {
             return;
         }
         let recorded = || self.services.get(key).and_then(|cared| cared.record()).map(|record| &record.uid);
@@ -33,7 +33,9 @@ impl Daemon {
         let warning = note.level == Level::Warning;
         let said = Announcement { reason: note.code.clone(), note: note.text.clone(), warning, at: self.clock.now() };
         let (client, key, turn) = (self.client.clone(), key.clone(), self.announcing.clone());
+        let telling = self.telling.subscribe();
         tokio::spawn(async move {
+            let _telling = telling;
             let _turn = turn.acquire().await;
             if let Err(error) = publish(&client, &key, &uid, &said).await {
                 warn!(service = %key, reason = said.reason, %error, "an event was not written");

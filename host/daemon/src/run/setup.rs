@@ -155,6 +155,7 @@ pub fn assemble(parts: Parts) -> (Assembled, Ends) {
         cluster: cluster_sender,
         effects,
         announcing: Arc::new(Semaphore::new(EVENTS_AT_ONCE)),
+        telling: watch::Sender::new(()),
         writing: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
         started: clock.now(),
         policy_notices: Vec::new(),
