@@ -62,7 +62,7 @@ impl Known {
 
     /// Where a hash is if nothing is in its way: its part of the whole.
     fn home(&self, hash: u64) -> usize {
-        let part = u128::from(hash) * self.places.len() as u128 >> u64::BITS;
+        let part = (u128::from(hash) * self.places.len() as u128) >> u64::BITS;
         usize::try_from(part).unwrap_or(0)
     }
 

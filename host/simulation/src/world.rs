@@ -224,8 +224,22 @@ pub struct World {
 
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { deployments, uids, previous, record, version, lease, daemon, second, lag, late, .. } = self;
-        let Self { budget, acts, disturbed, past, .. } = self;
+        let Self {
+            deployments,
+            uids,
+            previous,
+            record,
+            version,
+            lease,
+            daemon,
+            second,
+            lag,
+            late,
+            budget,
+            acts,
+            disturbed,
+            past,
+        } = self;
         let Past { proven, passed, bypass, wish, unseen } = *past;
         let there = deployments.each_ref().map(Option::is_some);
         let others = [record.is_some(), second.is_some(), late.is_some(), lag.is_any()];

@@ -98,13 +98,19 @@ impl Daemon {
             Some((settings, in_force)) => self.care(key, settings, in_force),
             None => self.leave(key),
         };
-        self.tell_if_left_behind(key);
+        if !matches!(fate, Fate::Leaves) {
+            self.tell_if_left_behind(key);
+        }
         fate
     }
 
     /// Takes over what the watch shows of a service's record.
     pub(super) fn follow(&mut self, key: &ServiceKey) {
-        let Some(cared) = self.services.get_mut(key).filter(|cared| !cared.busy) else { return };
+        let Some(cared) = self.services.get_mut(key).filter(|cared| !cared.busy && !cared.leaves) else { return };
+        // What is not listed is not gone.
+        if self.index.record(key).is_none() && !self.index.is_listed(&key.namespace) {
+            return;
+        }
         // Taken over as anybody's, it would be told to nobody and counted nowhere.
         if let Some((saving, version)) = cared.shown_to_be_stored(key, &self.index) {
             self.is_stored(key, saving, version);
@@ -159,6 +165,9 @@ impl Daemon {
         self.judges.telemetry.judging.expect(&settings);
         (cared.settings, cared.in_force) = (settings, in_force);
         if std::mem::take(&mut cared.leaves) {
+            let reason =
+                "it is in the configuration again; the write that was under way for it is waited for".to_owned();
+            cared.stand(Standing { reason, problems: Vec::new() });
             return Fate::Comes;
         }
         if words.is_empty() {
@@ -181,14 +190,18 @@ impl Daemon {
         Fate::Leaves
     }
 
-    /// A service that has left the configuration goes once no write is under way for it: what that comes to is told, and who
-    /// asked for it hears of it.
+    /// A service that has left the configuration goes once no write is under way for it: what its answer says is told, and who
+    /// asked for it hears of it. One whose answer is lost is not read back: the right to do so may have gone with it.
     pub(super) fn let_go(&mut self, key: &ServiceKey) {
-        let goes = self.services.get(key).is_some_and(|cared| cared.leaves && !cared.busy);
-        if let Some(mut cared) = goes.then(|| self.services.remove(key)).flatten() {
-            cared.stand_down(&has_left(key));
-            self.alarms.set(key, None);
-            self.places.leave(key);
+        let Some(cared) = self.services.get_mut(key).filter(|cared| cared.leaves && !cared.busy) else { return };
+        cared.stand_down(&has_left(key));
+        // The watch may be behind, and of a namespace that went with it it shows nothing any more.
+        let released = cared.record().map(|record| record.phase == Phase::Released);
+        released.into_iter().for_each(|released| self.leave_behind(key, released));
+        self.services.remove(key);
+        self.alarms.set(key, None);
+        self.places.leave(key);
+        if released.is_none() {
             self.tell_if_left_behind(key);
         }
     }
@@ -209,7 +222,13 @@ impl Daemon {
             return;
         };
         let released = Record::parse(&stored.text).is_ok_and(|record| record.phase == Phase::Released);
-        if !released && self.left_behind.insert(key.clone()) {
+        self.leave_behind(key, released);
+    }
+
+    fn leave_behind(&mut self, key: &ServiceKey, released: bool) {
+        if released {
+            self.left_behind.remove(key);
+        } else if self.left_behind.insert(key.clone()) {
             self.say(key, &[Note::warning("LeftBehind", LEFT_BEHIND)]);
         }
     }

@@ -26,6 +26,9 @@ use crate::{
     status::Standing,
 };
 
+/// What an operator is told besides of a service that has left the configuration since.
+const BUT_IT_LEFT: &str = "; but it has left the configuration, so nothing more is done for it";
+
 /// What an operator's word comes to.
 enum Obeyed {
     /// Another record.
@@ -230,10 +233,11 @@ impl Daemon {
     pub(super) fn is_stored(&mut self, key: &ServiceKey, saving: Saving, version: String) {
         let Saving { record, notes, asked_by } = saving;
         let Some(cared) = self.services.get_mut(key) else { return };
+        let but = if cared.leaves { BUT_IT_LEFT } else { "" };
         cared.stored(record, version, asked_by.is_some(), self.clock.now());
         self.say(key, &notes);
         if let Some(waiting) = asked_by {
-            let said = notes.first().map(|note| note.text.clone()).unwrap_or_default();
+            let said = notes.first().map(|note| format!("{}{but}", note.text)).unwrap_or_default();
             let _ = waiting.answer.send(Ok(json!({"service": key.to_string(), "said": said})));
         }
     }
@@ -303,7 +307,8 @@ impl Daemon {
         match result {
             Ok(()) => {
                 cared.forget();
-                let _ = asked_by.answer.send(Ok(adopted_again(key)));
+                let undone = || format!("{key}: its record is deleted{BUT_IT_LEFT}");
+                let _ = asked_by.answer.send((!cared.leaves).then(|| adopted_again(key)).ok_or_else(undone));
             }
             Err(WriteError::Unknown(error)) => {
                 warn!(service = %key, error, "whether a record was deleted is not known");

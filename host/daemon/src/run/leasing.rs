@@ -15,7 +15,7 @@ use super::{Daemon, Inputs};
 
 /// How many inputs of the watches may wait.
 pub(super) const CLUSTER_INPUTS: usize = 1024;
-/// How long the last events are waited for as the daemon ends. Meanwhile nobody acts.
+/// How long the last events are waited for as the daemon ends, and with them whoever takes over its lease.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What the loop knows of the lease.
@@ -45,7 +45,7 @@ impl Leasing {
         self.held().filter(|_| !self.stopping)
     }
 
-    /// Whether nobody else acts. As it ends, too: what is stored until then is told by nobody else.
+    /// Whether it has the lease in time. As it ends, too: what is stored until then is told by nobody else.
     pub fn holds(&self) -> bool {
         self.held().is_some()
     }
@@ -217,6 +217,8 @@ impl Daemon {
                 None => break,
             }
         }
+        // Of what did not end well whoever asked is told so.
+        self.stand_down();
         if timeout(LAST_WORDS, self.telling.closed()).await.is_err() {
             warn!("not all events were written before the end; what they say is in this log");
         }

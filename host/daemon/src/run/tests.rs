@@ -20,6 +20,7 @@ use axum::{
     middleware::{self, Next},
     response::Response as HttpResponse,
 };
+use http::Method;
 use kube::client::Body as KubeBody;
 use serde_json::{Value, json};
 use tokio::{
@@ -46,6 +47,9 @@ use crate::{
 
 const ORDERS: &str = "services:\n  - {namespace: shop, name: orders}\n";
 const PAYMENTS: &str = "services:\n  - {namespace: shop, name: payments}\n";
+const ELSEWHERE: &str = "services:\n  - {namespace: bank, name: payments}\n";
+const ORIGINAL: &str = "/apis/apps/v1/namespaces/shop/deployments/orders";
+const PRIMARY: &str = "/apis/apps/v1/namespaces/shop/deployments/orders-primary";
 /// Longer than anything here takes.
 const DEADLINE: Duration = Duration::from_secs(600);
 
@@ -57,8 +61,7 @@ struct Stage {
     face: Arc<Face>,
     ends: Ends,
     daemon: JoinHandle<anyhow::Result<()>>,
-    /// Whether the answers to writes of records are kept back.
-    kept_back: watch::Sender<bool>,
+    kept_back: watch::Sender<KeptBack>,
 }
 
 fn configuration(text: &str) -> Arc<Configuration> {
@@ -72,16 +75,24 @@ fn policies() -> Policies {
     POLICIES.get_or_init(load).clone()
 }
 
+/// Whether the answer to a request of that method to that path is kept back.
+type KeptBack = fn(&Method, &str) -> bool;
+
+const NOTHING: KeptBack = |_, _| false;
+const WRITES_OF_RECORDS: KeptBack = |method, path| method != Method::GET && path.contains("/configmaps");
+const WRITES_OF_THE_PRIMARY: KeptBack = |method, path| method != Method::GET && path.ends_with("-primary");
+const LISTS: KeptBack = |method, _| method == Method::GET;
+const LISTS_AND_WRITES_OF_THE_PRIMARY: KeptBack =
+    |method, path| LISTS(method, path) || WRITES_OF_THE_PRIMARY(method, path);
+
 async fn keep_back(
-    State(kept_back): State<watch::Receiver<bool>>,
+    State(kept_back): State<watch::Receiver<KeptBack>>,
     request: extract::Request,
     next: Next,
 ) -> HttpResponse {
-    let is_write = request.method() != http::Method::GET && request.uri().path().contains("/configmaps");
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let answer = next.run(request).await;
-    if is_write {
-        _ = kept_back.clone().wait_for(|kept_back| !kept_back).await;
-    }
+    _ = kept_back.clone().wait_for(|kept_back| !kept_back(&method, &path)).await;
     answer
 }
 
@@ -90,7 +101,7 @@ impl Stage {
     async fn set() -> Self {
         let clock = Clock::virtual_from(Timestamp(1_000_000_000_000));
         let ready = Fate::Runs { ready_after: Some(Duration::from_secs(1)), ends: None, stops_after: Duration::ZERO };
-        let cluster = Cluster::new(clock.now(), Box::new(move |_: &NewPod<'_>| ready.clone()));
+        let cluster = Cluster::new(clock.now(), Box::new(move |_: &NewPod<'_>| ready));
         let face = Face::new(cluster, Arc::new(move || clock.now()));
         tokio::spawn(Arc::clone(&face).live());
         let container = json!({"name": "orders", "image": "orders:1"});
@@ -98,7 +109,7 @@ impl Stage {
         let spec = json!({"replicas": 2, "selector": {"matchLabels": {"app": "orders"}}, "template": template});
         let orders = json!({"metadata": {"namespace": "shop", "name": "orders"}, "spec": spec});
         ask(&face, "POST", "/apis/apps/v1/namespaces/shop/deployments", &orders);
-        let (kept_back, receiver) = watch::channel(false);
+        let (kept_back, receiver) = watch::channel(NOTHING);
         let router = face.router().layer(middleware::from_fn_with_state(receiver, keep_back));
         let service = router.map_request(|request: http::Request<KubeBody>| request.map(Body::new));
         let telemetry = Telemetry::new(clock.now(), clock);
@@ -152,7 +163,7 @@ impl Stage {
 
     /// The word is in the record, and the daemon does not know it yet.
     async fn say_unheard(&self, command: Word) -> Heard {
-        self.kept_back.send_replace(true);
+        self.kept_back.send_replace(WRITES_OF_RECORDS);
         let heard = self.say(command).await;
         self.eventually("the word is stored", || self.record()["bypass"] == true).await;
         heard
@@ -172,7 +183,7 @@ impl Stage {
 
 fn ask(face: &Face, method: &str, path: &str, body: &Value) -> Value {
     let body = if body.is_null() { String::new() } else { body.to_string() };
-    let content_type = "application/json";
+    let content_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
     let request = Request { method, path, content_type, agent: "test", body: body.as_bytes(), ..Request::default() };
     match face.with(|cluster| cluster.request(&request, Timestamp(0))) {
         Response::Answer { status: 200 | 201, body } => body,
@@ -185,7 +196,7 @@ async fn what_is_stored_as_the_daemon_ends_is_told() {
     let mut stage = Stage::set().await;
     let heard = stage.say_unheard(Word::Bypass).await;
     stage.ends.stop.send_replace(true);
-    stage.kept_back.send_replace(false);
+    stage.kept_back.send_replace(NOTHING);
     assert!(heard.await.expect("an answer").is_ok());
     (&mut stage.daemon).await.expect("no panic").expect("a good end");
     assert_eq!(stage.events("Bypass"), 1);
@@ -196,8 +207,8 @@ async fn a_service_that_leaves_the_configuration_ends_what_is_under_way_for_it()
     let stage = Stage::set().await;
     let heard = stage.say_unheard(Word::Bypass).await;
     stage.reads(PAYMENTS).await;
-    let refused = stage.say(Word::Cancel).await;
-    stage.kept_back.send_replace(false);
+    let refused = stage.say(Word::ClearBypass).await;
+    stage.kept_back.send_replace(NOTHING);
     assert!(heard.await.expect("an answer").is_ok());
     assert!(refused.await.expect("an answer").is_err());
     stage.eventually("it is told", || stage.events("Bypass") == 1 && stage.events("LeftBehind") == 1).await;
@@ -213,8 +224,40 @@ async fn for_a_service_that_comes_back_meanwhile_nothing_begins_beside_what_is_u
     let cleared = stage.say(Word::ClearBypass).await;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(stage.record()["bypass"], true);
-    stage.kept_back.send_replace(false);
+    stage.kept_back.send_replace(NOTHING);
     assert!(heard.await.expect("an answer").is_ok());
     assert!(cleared.await.expect("an answer").is_ok());
     assert_eq!((stage.record()["bypass"] == true, stage.events("Bypass")), (false, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_leaves_with_its_namespace_is_said_to_be_left_behind() {
+    let stage = Stage::set().await;
+    let heard = stage.say_unheard(Word::Bypass).await;
+    stage.reads(ELSEWHERE).await;
+    stage.kept_back.send_replace(NOTHING);
+    assert!(heard.await.expect("an answer").is_ok());
+    stage.eventually("it is told", || stage.events("Bypass") == 1 && stage.events("LeftBehind") == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_of_a_namespace_that_is_not_listed_again_yet_is_not_gone() {
+    let stage = Stage::set().await;
+    stage.kept_back.send_replace(WRITES_OF_THE_PRIMARY);
+    ask(&stage.face, "PATCH", ORIGINAL, &json!({"spec": {"replicas": 3}}));
+    stage.eventually("it is scaled", || stage.record()["replicas"] == 3).await;
+    // The primary is written, and does not answer.
+    sleep(Duration::from_secs(1)).await;
+    stage.reads(ELSEWHERE).await;
+    stage.kept_back.send_replace(LISTS_AND_WRITES_OF_THE_PRIMARY);
+    stage.reads(ORDERS).await;
+    stage.kept_back.send_replace(LISTS);
+    sleep(Duration::from_millis(1)).await;
+    stage.kept_back.send_replace(NOTHING);
+    stage
+        .eventually("it has three pods", || {
+            ask(&stage.face, "GET", PRIMARY, &Value::Null)["status"]["readyReplicas"] == 3
+        })
+        .await;
+    assert!(stage.say(Word::Bypass).await.await.expect("an answer").is_ok());
 }

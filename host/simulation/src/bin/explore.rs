@@ -155,14 +155,13 @@ fn explored(number: usize, setting: Setting, options: &Options, totals: &Mutex<T
     let report = explore_and_tell(&mut mind, bounds, |come, report| progress.tell(number, come, report.worlds));
     let took = begun.elapsed();
     let Ok(mut totals) = totals.lock() else { return };
-    progress.ended(number, &format!("{number:>3} {setting}: {} ({took:.1?})", summary(&report)));
+    let mut result = format!("{number:>3} {setting}: {} ({took:.1?})", summary(&report));
+    let mut file = options.trace.as_ref().filter(|_| totals.violated == 0);
+    report.found.iter().for_each(|found| result += &violated(setting, found, &mut mind, file.take()));
+    progress.ended(number, &result);
     totals.settings += 1;
     totals.worlds += report.worlds;
     totals.transitions += report.transitions;
-    let mut file = options.trace.as_ref().filter(|_| totals.violated == 0);
-    for found in &report.found {
-        violated(setting, found, &mut mind, file.take());
-    }
     totals.violated += usize::from(!report.found.is_empty());
     totals.unfinished += usize::from(report.found.is_empty() && report.left > 0);
 }
@@ -170,20 +169,20 @@ fn explored(number: usize, setting: Setting, options: &Options, totals: &Mutex<T
 fn summary(report: &Report) -> String {
     let Report { worlds, transitions, depth, plans, at_rest, left, .. } = report;
     let rest = if *left > 0 {
-        format!("; {left} worlds left, so I9 and endless ways were not looked for")
+        format!("; {left} worlds left for want of room (--worlds), so I9 and endless ways were not looked for")
     } else {
         String::new()
     };
     format!("{worlds} worlds, {transitions} transitions, depth {depth}, {plans} plans, {at_rest} at rest{rest}")
 }
 
-fn violated(setting: Setting, found: &Found, mind: &mut Mind, file: Option<&PathBuf>) {
-    println!("\n{} does not hold: {}\n", found.violation.invariant, found.violation.said);
-    told(&found.path, mind).iter().for_each(|line| println!("{line}"));
-    let Some(file) = file else { return };
-    let kept = std::fs::write(file, Trace::new(setting, found).text());
-    match kept {
-        Ok(()) => println!("\nkept in {}; tests/traces of this crate takes it as a test", file.display()),
-        Err(error) => eprintln!("\n{} was not written: {error}", file.display()),
+/// What does not hold and how it comes to that, and where that is kept.
+fn violated(setting: Setting, found: &Found, mind: &mut Mind, file: Option<&PathBuf>) -> String {
+    let story = told(&found.path, mind).join("\n");
+    let told = format!("\n\n{} does not hold: {}\n\n{story}\n", found.violation.invariant, found.violation.said);
+    let Some(file) = file else { return told };
+    match std::fs::write(file, Trace::new(setting, found).text()) {
+        Ok(()) => format!("{told}\nkept in {}; tests/traces of this crate takes it as a test\n", file.display()),
+        Err(error) => format!("{told}\n{} was not written: {error}\n", file.display()),
     }
 }
