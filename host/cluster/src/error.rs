@@ -26,7 +26,7 @@ pub enum WriteError {
     #[error("the API server finds it invalid: {0}")]
     Invalid(String),
     /// Certainly not done; worth another try later.
-    #[error("the API server is busy: {0}; it is tried again later")]
+    #[error("not now: {0}")]
     Unavailable(String),
     /// Nobody knows whether it was done: plan again when the watch has moved, or after a while.
     #[error("the answer was lost: {0}; it may have been done or not")]

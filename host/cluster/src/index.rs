@@ -242,7 +242,7 @@ impl Index {
         // deployment controller's sync.go): between the two, nothing tells whose pods these are.
         let overtaken = self.owned.newest_revision(&workload.uid) > newest;
         let is_current = |revision: Option<u64>| track == Track::Original || !overtaken && revision == newest;
-        let pods = self.owned.pods_of(&workload.uid, is_current).filter(|pod| !pod.terminating);
+        let pods = self.owned.pods_of(&workload.uid, is_current).filter(|pod| !pod.inactive);
         pods.map(|pod| observation(pod, track)).collect()
     }
 

@@ -100,8 +100,8 @@ pub struct PodObject {
     pub uid: String,
     /// Uid of the ReplicaSet that controls it.
     pub owner_uid: Option<String>,
-    /// Whether `metadata.deletionTimestamp` is set.
-    pub terminating: bool,
+    /// Whether it is none of its ReplicaSet's any more: it is deleted, or has ended for good.
+    pub inactive: bool,
     /// `metadata.creationTimestamp`.
     pub created: Timestamp,
     /// Since when it is ready; none if it is not.

@@ -114,7 +114,7 @@ pub fn pod(object: &Pod) -> Result<PodObject, ReduceError> {
         name,
         uid,
         owner_uid: owner_uid(&object.metadata, "ReplicaSet"),
-        terminating: object.metadata.deletion_timestamp.is_some(),
+        inactive: object.metadata.deletion_timestamp.is_some() || has_ended(status),
         created: object.metadata.creation_timestamp.as_ref().map(timestamp).unwrap_or_default(),
         became_ready: ready.flatten(),
         ready: ready.is_some(),
@@ -223,6 +223,12 @@ fn init_statuses(status: &PodStatus) -> &[ContainerStatus] {
 
 fn main_statuses(status: &PodStatus) -> &[ContainerStatus] {
     status.container_statuses.as_deref().unwrap_or_default()
+}
+
+/// Evicted, refused by its node or ended with it: its ReplicaSet starts another one in its place (IsPodActive in
+/// pkg/controller/controller_utils.go), while it is kept and says nothing of the version that it ran.
+fn has_ended(status: &PodStatus) -> bool {
+    matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"))
 }
 
 fn restart_count(status: &PodStatus) -> u32 {

@@ -60,13 +60,13 @@ fn replica_set(name: &str, uid: &str, owner_uid: Option<&str>) -> Object {
     Object::ReplicaSet(ReplicaSetObject { namespace, name, uid, owner_uid: owner_uid.map(Into::into), revision: None })
 }
 
-fn pod(name: &str, owner_uid: Option<&str>, terminating: bool, restart_count: u32) -> Object {
+fn pod(name: &str, owner_uid: Option<&str>, inactive: bool, restart_count: u32) -> Object {
     Object::Pod(PodObject {
         namespace: NAMESPACE.into(),
         name: name.into(),
         uid: format!("p-{name}"),
         owner_uid: owner_uid.map(Into::into),
-        terminating,
+        inactive,
         created: Timestamp(0),
         became_ready: None,
         ready: false,
@@ -400,7 +400,7 @@ fn plain_view(present: &Present, name: &str) -> View {
             all.any(|object| matches!(object, Object::ReplicaSet(r) if owned(r) && current(r)))
         };
         let pods = present.values().filter_map(|object| if let Object::Pod(pod) = object { Some(pod) } else { None });
-        pods.filter(move |pod| !pod.terminating && pod.owner_uid.as_deref().is_some_and(&belongs))
+        pods.filter(move |pod| !pod.inactive && pod.owner_uid.as_deref().is_some_and(&belongs))
             .map(move |pod| observation(pod, track))
     };
     let mut pods: Vec<PodObservation> = Track::ALL.into_iter().flat_map(of_track).collect();
@@ -451,8 +451,8 @@ fn any_object(kind: Kind) -> BoxedStrategy<Object> {
         Kind::Pod => {
             let owner = prop::option::weighted(0.9, any_uid("r", replica_sets()));
             (0..8, owner, prop::bool::weighted(0.2), 0..3_u32)
-                .prop_map(|(number, owner, terminating, restarts)| {
-                    pod(&format!("foo-{number}"), owner.as_deref(), terminating, restarts)
+                .prop_map(|(number, owner, inactive, restarts)| {
+                    pod(&format!("foo-{number}"), owner.as_deref(), inactive, restarts)
                 })
                 .boxed()
         }

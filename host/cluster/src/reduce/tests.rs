@@ -47,8 +47,19 @@ fn running() -> Value {
 fn a_pod_without_status_is_not_ready_and_has_an_owner() {
     let pod = pod_with(json!({}));
     assert_eq!((pod.owner_uid.as_deref(), pod.ready, pod.became_ready), (Some("r"), false, None));
-    assert_eq!((pod.created, pod.restart_count, pod.terminating), (Timestamp(MILLIS_T0), 0, false));
+    assert_eq!((pod.created, pod.restart_count, pod.inactive), (Timestamp(MILLIS_T0), 0, false));
     assert_eq!(pod.waiting_reason, None);
+}
+
+#[test]
+fn a_pod_that_was_evicted_or_ended_with_its_node_is_none_of_its_replica_set_any_more() {
+    for (phase, inactive) in
+        [("Pending", false), ("Running", false), ("Unknown", false), ("Failed", true), ("Succeeded", true)]
+    {
+        let ends = [container("app", 0, ended(T1, 137, "Error"), json!({}))];
+        let pod = pod_with(json!({"phase": phase, "reason": "Evicted", "containerStatuses": ends}));
+        assert_eq!(pod.inactive, inactive, "{phase}");
+    }
 }
 
 #[test]

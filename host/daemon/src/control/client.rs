@@ -26,7 +26,11 @@ pub fn ask(socket: &Path, command: Word, service: Option<&str>) -> Result<Value>
     let request = Request { version: VERSION, command, service: service.map(str::to_owned) };
     writeln!(&stream, "{}", serde_json::to_string(&request)?).context("the daemon does not listen")?;
     let mut line = String::new();
-    BufReader::new(&stream).read_line(&mut line).context("the daemon gave no answer in time")?;
+    let read = BufReader::new(&stream).read_line(&mut line);
+    let unknown = "it may be done or not; `aviary status` tells once the daemon answers";
+    if read.with_context(|| format!("the daemon gave no answer in time: {unknown}"))? == 0 {
+        bail!("the daemon ended before it answered: {unknown}");
+    }
     let response: Response =
         serde_json::from_str(&line).context("the daemon's answer cannot be read; is it of another version?")?;
     match (response.result, response.error) {

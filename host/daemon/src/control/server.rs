@@ -133,7 +133,7 @@ async fn respond(line: &str, sender: &mpsc::Sender<Asked>) -> Result<Value, Stri
         Ok(answer) => answer.map_err(|_| stopping())?,
         Err(_) => Err(format!(
             "nothing came of it within {} s; unless its record is being stored right now it is not done any more: \
-             `aviary status` says what the service waits for",
+             `aviary status` says what the service waits for, if it is not the API server; say it again then",
             PATIENCE.as_secs()
         )),
     }

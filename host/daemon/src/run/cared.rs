@@ -227,10 +227,15 @@ impl Cared {
         (self.state, self.version, self.shown) = (RecordState::Absent, None, false);
     }
 
-    /// What waits is given up, operators being told why: another daemon may act by now.
-    pub fn stand_down(&mut self, why: &str) {
+    /// What was answered of a time that is over is asked for again.
+    pub fn forget_answers(&mut self) {
         self.answers.clear();
         self.asking = None;
+    }
+
+    /// What waits is given up, operators being told why: another daemon may act by now.
+    pub fn stand_down(&mut self, why: &str) {
+        self.forget_answers();
         for waiting in self.commands.drain(..) {
             let _ = waiting.answer.send(Err(why.to_owned()));
         }

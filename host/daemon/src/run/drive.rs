@@ -199,11 +199,13 @@ impl Daemon {
             }
             Done::ReadBack { key, result } => self.found(&key, result),
             Done::Answered { key, identity, answer } => {
-                if let Some(cared) = self.services.get_mut(&key) {
-                    if cared.asking.as_ref() == Some(&identity) {
-                        cared.asking = None;
-                    }
-                    cared.answers.push_back(answer);
+                // While nothing may begin it would only grow old: it is asked for again then.
+                let in_time = self.leasing.lease().is_some();
+                if let Some(cared) =
+                    self.services.get_mut(&key).filter(|cared| cared.asking.as_ref() == Some(&identity))
+                {
+                    cared.asking = None;
+                    cared.answers.extend(in_time.then_some(answer));
                 }
                 self.drive(&key);
             }

@@ -1,7 +1,7 @@
 //! Effects that run beside the daemon's task, and how they come back to it.
 
 use aviary_cluster::{
-    RecordObject, ServiceKey, WriteError, Written, delete_record, perform, read_back, read_record, save_record,
+    RecordObject, ServiceKey, Tenure, WriteError, Written, delete_record, perform, read_back, read_record, save_record,
 };
 use aviary_core::{
     answer::Answer,
@@ -10,6 +10,7 @@ use aviary_core::{
     spec::Spec,
     write::Write,
 };
+use tokio::sync::Semaphore;
 
 use super::{
     Daemon,
@@ -51,6 +52,18 @@ pub enum Found {
     Record(Option<RecordObject>),
 }
 
+/// Carries out a write within the lease once it is its turn; not at all where the daemon ends before.
+async fn in_turn<T>(
+    turn: &Semaphore,
+    tenure: &Tenure,
+    write: impl Future<Output = Result<T, WriteError>>,
+) -> Result<T, WriteError> {
+    let Ok(_turn) = turn.acquire().await else {
+        return Err(WriteError::Unavailable("the daemon is stopping".to_owned()));
+    };
+    tenure.within(write).await
+}
+
 impl Daemon {
     pub(super) fn save(&mut self, key: &ServiceKey, record: Record, notes: Vec<Note>, asked_by: Option<Waiting>) {
         let Some(cared) = self.services.get_mut(key) else { return };
@@ -62,8 +75,8 @@ impl Daemon {
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
         let (turn, tenure) = (self.writing.clone(), self.leasing.tenure.clone());
         tokio::spawn(async move {
-            let _turn = turn.acquire().await;
-            let result = tenure.within(save_record(&client, &key, saving.record.text(), version.as_deref())).await;
+            let result =
+                in_turn(&turn, &tenure, save_record(&client, &key, saving.record.text(), version.as_deref())).await;
             let _ = effects.send(Box::new(Done::Saved { key, saving, result })).await;
         });
     }
@@ -75,8 +88,7 @@ impl Daemon {
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
         let (turn, tenure) = (self.writing.clone(), self.leasing.tenure.clone());
         tokio::spawn(async move {
-            let _turn = turn.acquire().await;
-            let result = tenure.within(perform(&client, &key, &write, version.as_deref())).await;
+            let result = in_turn(&turn, &tenure, perform(&client, &key, &write, version.as_deref())).await;
             let _ = effects.send(Box::new(Done::Acted { key, write, reason, result })).await;
         });
     }
@@ -117,8 +129,7 @@ impl Daemon {
             (self.client.clone(), cared.version.clone(), key.clone(), self.effects.clone());
         let (turn, tenure) = (self.writing.clone(), self.leasing.tenure.clone());
         tokio::spawn(async move {
-            let _turn = turn.acquire().await;
-            let result = tenure.within(delete_record(&client, &key, version.as_deref())).await;
+            let result = in_turn(&turn, &tenure, delete_record(&client, &key, version.as_deref())).await;
             let _ = effects.send(Box::new(Done::Readopted { key, asked_by, result })).await;
         });
     }

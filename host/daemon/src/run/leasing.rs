@@ -11,7 +11,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{Daemon, Inputs};
+use super::{Daemon, Inputs, cared::Cared};
 
 /// How many inputs of the watches may wait.
 pub(super) const CLUSTER_INPUTS: usize = 1024;
@@ -54,6 +54,17 @@ impl Leasing {
         self.tenure.lease().filter(|lease| Some(lease.epoch) == self.epoch)
     }
 
+    /// Whether it was not renewed in time, and nobody is known to have taken it.
+    fn has_lapsed(&self) -> bool {
+        self.epoch.is_some() && self.until.is_some_and(|until| until <= Instant::now())
+    }
+
+    /// When that is so, unless it is renewed.
+    pub fn lapses(&self) -> Option<Duration> {
+        let until = self.until.filter(|_| self.epoch.is_some() && !self.has_lapsed())?;
+        Some(until.saturating_duration_since(Instant::now()))
+    }
+
     /// Why nothing is begun.
     pub fn why(&self) -> String {
         let name = self.tenure.name();
@@ -72,7 +83,7 @@ impl Leasing {
         match (&self.trouble, &self.holder, self.epoch) {
             (Some(trouble), ..) => Some(format!("the lease {name}: {trouble}")),
             (None, None, None) => Some(format!("nobody is known to hold the lease {name} yet")),
-            _ => None,
+            _ => self.has_lapsed().then(|| self.why()),
         }
     }
 
@@ -84,6 +95,7 @@ impl Leasing {
     /// For the status.
     pub fn status(&self) -> Value {
         let state = match (self.epoch, &self.holder) {
+            (Some(_), _) if self.has_lapsed() => "lapsed",
             (Some(_), _) => "held",
             (None, Some(_)) => "standby",
             (None, None) => "unknown",
@@ -123,6 +135,12 @@ impl Daemon {
         if !self.leasing.watches && (self.leasing.holder.is_some() || self.leasing.trouble.is_some()) {
             self.watch_all();
         }
+        self.tell_lease();
+    }
+
+    /// Tells the numbers and probes whether it acts; once the lease has lapsed, too, though nobody says so.
+    pub(super) fn tell_lease(&mut self) {
+        self.judges.telemetry.own.holds_lease(self.leasing.holds());
         self.tell_readiness();
     }
 
@@ -131,13 +149,13 @@ impl Daemon {
     fn is_held_again(&mut self, inputs: &mut Inputs) {
         info!(lease = self.leasing.tenure.name(), "the lease is held again; everything is listed anew");
         inputs.cluster = self.watch_anew();
+        self.services.values_mut().for_each(Cared::forget_answers);
         self.drive_all();
     }
 
     fn changed_hands(&mut self, epoch: Option<u64>, holder: Option<String>, inputs: &mut Inputs) {
         let lease = self.leasing.tenure.name().to_owned();
         (self.leasing.epoch, self.leasing.holder) = (epoch, holder);
-        self.judges.telemetry.own.holds_lease(epoch.is_some());
         match (epoch, &self.leasing.holder) {
             (Some(epoch), _) => info!(%lease, epoch, "this daemon holds the lease and acts"),
             (None, Some(holder)) => info!(%lease, %holder, "another daemon holds the lease; this one stands by"),
@@ -211,16 +229,35 @@ impl Daemon {
     pub(super) async fn finish(&mut self, inputs: &mut Inputs) {
         self.leasing.stopping = true;
         self.stand_down();
-        while self.services.values().any(|cared| cared.busy) {
-            match inputs.done.recv().await {
-                Some(done) => self.done(*done),
-                None => break,
-            }
+        // What waits for its turn to be written is not begun any more.
+        self.writing.close();
+        while self.services.values().any(|cared| cared.busy)
+            && let Some(done) = inputs.done.recv().await
+        {
+            self.done(*done);
         }
         // Of what did not end well whoever asked is told so.
         self.stand_down();
         if timeout(LAST_WORDS, self.telling.closed()).await.is_err() {
             warn!("not all events were written before the end; what they say is in this log");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_not_renewed_in_time_is_said_though_it_can_be_read() {
+        let mut leasing = Leasing::new(Tenure::alone("shop/aviary"));
+        leasing.epoch = Some(1);
+        leasing.until = Some(Instant::now() + Duration::from_secs(9));
+        assert_eq!((leasing.lapses(), leasing.not_ready()), (Some(Duration::from_secs(9)), None));
+        assert_eq!(leasing.status()["state"], "held");
+        tokio::time::advance(Duration::from_secs(9)).await;
+        let not_ready = leasing.not_ready().unwrap_or_default();
+        assert!(not_ready.contains("was not renewed in time"), "{not_ready}");
+        assert_eq!((leasing.lapses(), &leasing.status()["state"]), (None, &json!("lapsed")));
     }
 }

@@ -154,14 +154,14 @@ impl Daemon {
     }
 
     fn cluster(&mut self, input: ClusterInput) {
+        if !self.watches.contains_key(input.namespace()) {
+            return;
+        }
         if let ClusterInput::WatchFailed { kind, namespace, forbidden, error } = &input {
             self.judges.telemetry.api.watch_failed(*kind, namespace);
             if self.index.failure(namespace, *kind) != Some(error.as_str()) {
                 tracing::warn!(%kind, %namespace, forbidden, %error, "a watch does not work");
             }
-        }
-        if !self.watches.contains_key(input.namespace()) {
-            return;
         }
         // After a list every service of its namespace is looked at: one whose objects are all gone is in no list.
         let listed = match &input {
@@ -197,10 +197,14 @@ impl Daemon {
         for key in due {
             self.drive(&key);
         }
+        if self.leasing.lapses().is_none() {
+            self.tell_lease();
+        }
     }
 
     fn next_wake(&self) -> Option<Duration> {
-        Some(self.alarms.next()?.since(self.clock.now()))
+        let alarm = self.alarms.next().map(|at| at.since(self.clock.now()));
+        alarm.into_iter().chain(self.leasing.lapses()).min()
     }
 
     fn tell_readiness(&self) {
