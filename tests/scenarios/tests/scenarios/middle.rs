@@ -1,7 +1,7 @@
 //! What people do in the middle of a rollout.
 
-use scenarios::{Configuration, Manifest, World};
-use serde_json::Value;
+use scenarios::{Configuration, Identity, Manifest, World};
+use serde_json::{Value, json};
 
 /// A steady service and a canary of 1 of this image, complete.
 fn with_canary(configuration: &Configuration, image: &str) -> World {
@@ -55,4 +55,28 @@ fn scenario_08_scaling_in_the_middle_keeps_the_shares() {
     let story = world.outsider.story_since(since);
     assert_eq!(story.canary_sizes().iter().max(), Some(&4), "40 % of 10");
     story.never_more_pods_of_copies_for_long_than(13);
+}
+
+#[test]
+fn an_evicted_pod_says_nothing_of_the_version_that_it_ran() {
+    let patient = Configuration::default().with("warm-up", "6s").with("longest-step", "20s");
+    let world = with_canary(&patient, "worker:v2");
+    let canary = ["get", "pods", "--selector=aviary.dev/track=canary", "--output=jsonpath={.items[0].metadata.name}"];
+    let pod = world.kubectl(Identity::Admin, &canary, None).checked().unwrap();
+    // As a kubelet leaves it; the object is kept, and its ReplicaSet starts another one.
+    let mut containers = world.get("pod", &pod)["status"]["containerStatuses"].clone();
+    for container in containers.as_array_mut().into_iter().flatten() {
+        let started = container["state"]["running"]["startedAt"].take();
+        container["ready"] = json!(false);
+        container["state"] = json!({ "terminated": { "exitCode": 137, "reason": "Error", "finishedAt": started } });
+    }
+    let patch = json!({ "status": {
+        "phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory.",
+        "conditions": [{ "type": "Ready", "status": "False" }], "containerStatuses": containers,
+    } });
+    let patch = format!("--patch={patch}");
+    let evict = ["patch", "pod", &pod, "--subresource=status", "--type=merge", &patch];
+    world.kubectl(Identity::Admin, &evict, None).checked().unwrap();
+    world.wait_for_ending("promoted", "worker:v2", 60);
+    assert_eq!(world.get("pod", &pod)["status"]["phase"], "Failed", "it is still there");
 }
