@@ -170,6 +170,17 @@ impl Observation {
         (!progress.warm_up_over).then(|| format!("the warm-up of {warm_up} after the scaling is not over"))
     }
 
+    /// Whether a pod came only after the step was complete, in place of one whose node was drained or died, and has not been ready
+    /// for as long as the warm-up: that of the step was not its own, so what its metrics show says nothing yet.
+    #[must_use]
+    pub fn warms_up(&self, pod: &Pod) -> bool {
+        let progress = &self.progress;
+        let warm_up = i64::try_from(progress.warm_up).unwrap_or(i64::MAX);
+        let is_warm = |since: Timestamp| progress.now.saturating_sub(since) >= warm_up;
+        progress.step_complete.is_some_and(|complete| pod.created > complete)
+            && !(pod.ready && pod.became_ready.is_some_and(is_warm))
+    }
+
     /// A metric by name.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<&Metric> {

@@ -18,6 +18,9 @@ const MOST_SERIES: usize = 500;
 /// The most samples of one metric.
 const MOST_SAMPLES: usize = 100_000;
 
+/// How Prometheus begins what it has to say of a query itself (util/annotations).
+const ABOUT_THE_QUERY: &str = "PromQL ";
+
 /// The series of one metric, and how many were left out.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
@@ -45,6 +48,11 @@ pub(crate) fn read(body: &[u8], scope: &Scope) -> Result<Answer, String> {
         .map_err(|error| format!("its answer cannot be read ({error}): is this the address of a Prometheus?"))?;
     for warning in &envelope.warnings {
         tracing::warn!(service = scope.service, warning, "prometheus warns about its answer");
+    }
+    // The others come from what it gathers an answer from (remote read, the stores of Thanos): some of it is missing, and what
+    // is missing must be no evidence.
+    if let Some(warning) = envelope.warnings.iter().find(|warning| !warning.starts_with(ABOUT_THE_QUERY)) {
+        return Err(format!("its answer may be a part of it: {warning}"));
     }
     match envelope.data {
         Data::Matrix(rows) | Data::Vector(rows) => Ok(bounded(to_series(rows, scope)?)),
@@ -122,10 +130,13 @@ fn to_series(rows: Vec<Row>, scope: &Scope) -> Result<Vec<Series>, String> {
 
 fn one_series(row: Row, scope: &Scope) -> Series {
     let mut labels = row.metric;
-    let pod = labels.remove(POD_LABEL).or_else(|| labels.get("pod").cloned());
-    if labels.get("pod") == pod.as_ref() {
-        labels.remove("pod");
-    }
+    let pod = match labels.remove(POD_LABEL) {
+        Some(pod) => {
+            labels.retain(|label, value| label != "pod" || *value != pod);
+            Some(pod)
+        }
+        None => pod_label(&labels, scope).and_then(|label| labels.remove(&label)),
+    };
     let track = match &pod {
         Some(pod) => scope.track_of(pod),
         None => labels.get("track").and_then(|word| Track::ALL.into_iter().find(|track| track.word() == word)),
@@ -134,6 +145,14 @@ fn one_series(row: Row, scope: &Scope) -> Series {
     samples.extend(row.value);
     let (times, values) = samples.into_iter().map(|Sample(time, Value(value))| (millis(time), value)).unzip();
     Series { pod, track, labels: labels.into_iter().collect(), times, values }
+}
+
+/// The label that names the pod: `pod`, unless that is none of the service's and another one names one, such as
+/// `kubernetes_pod_name`, or `exported_pod` beside the exporter's own.
+fn pod_label(labels: &BTreeMap<String, String>, scope: &Scope) -> Option<String> {
+    let names_one = |label: &&String| scope.track_of(&labels[*label]).is_some();
+    let pod = labels.get_key_value("pod").map(|(label, _)| label);
+    pod.filter(names_one).or_else(|| labels.keys().find(names_one)).or(pod).cloned()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a cast from f64 saturates")]
@@ -203,6 +222,33 @@ mod tests {
         let answer = read(body.as_bytes(), &scope()).expect("an answer");
         assert_eq!((answer.series[0].pod.as_deref(), answer.series[0].track), (Some("p1"), Some(Track::Primary)));
         assert_eq!(answer.series[0].labels, [("pod".to_owned(), "x".to_owned())]);
+    }
+
+    #[test]
+    fn a_pod_is_known_by_whatever_label_names_it() {
+        for (metric, pod, track, left) in [
+            (r#"{"kubernetes_pod_name":"c1","app":"foo"}"#, Some("c1"), Some(Track::Canary), &["app"][..]),
+            (r#"{"pod":"exporter","exported_pod":"p1"}"#, Some("p1"), Some(Track::Primary), &["pod"]),
+            (r#"{"pod":"c1","leader":"p1"}"#, Some("c1"), Some(Track::Canary), &["leader"]),
+            (r#"{"pod":"gone","app":"foo"}"#, Some("gone"), None, &["app"]),
+            (r#"{"app":"foo"}"#, None, None, &["app"]),
+        ] {
+            let body = matrix(&format!(r#"{{"metric":{metric},"values":[[1,"1"]]}}"#));
+            let answer = read(body.as_bytes(), &scope()).expect("an answer");
+            let [series] = answer.series.as_slice() else { panic!("one series") };
+            assert_eq!((series.pod.as_deref(), series.track), (pod, track), "{metric}");
+            assert_eq!(series.labels.iter().map(|(label, _)| label.as_str()).collect::<Vec<_>>(), left, "{metric}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_which_a_part_is_missing_is_none() {
+        let warned = |warning: &str| {
+            format!(r#"{{"data":{{"resultType":"matrix","result":[{}]}},"warnings":["{warning}"]}}"#, row("c1", 1))
+        };
+        assert!(read(warned("PromQL warning: bucket label le is missing").as_bytes(), &scope()).is_ok());
+        let fault = read(warned("fetch series: store 10.0.0.7 is down").as_bytes(), &scope()).expect_err("a part");
+        assert_eq!(fault, "its answer may be a part of it: fetch series: store 10.0.0.7 is down");
     }
 
     #[test]

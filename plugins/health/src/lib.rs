@@ -19,8 +19,7 @@ pub struct Health;
 aviary_policy_sdk::export_analyzer!(Health);
 
 /// Why a container does not run, from which nothing leads out without a change.
-const BROKEN: [&str; 7] = [
-    "CrashLoopBackOff",
+const BROKEN: [&str; 6] = [
     "ImagePullBackOff",
     "InvalidImageName",
     "ErrImageNeverPull",
@@ -28,6 +27,9 @@ const BROKEN: [&str; 7] = [
     "CreateContainerError",
     "RunContainerError",
 ];
+
+/// Why a container that has ended again and again does not run.
+const LOOPS: [&str; 1] = ["CrashLoopBackOff"];
 
 /// Why a container does not run, for now.
 const DOUBTFUL: [&str; 1] = ["ErrImagePull"];
@@ -37,9 +39,11 @@ impl Analyzer for Health {
 
     fn analyze(observation: &Observation, settings: &Settings) -> Finding {
         let canary: Vec<&Pod> = observation.pods_of(Track::Canary).collect();
+        let loops = if restarts_of_both(&canary, observation) { Outcome::Inconclusive } else { Outcome::Critical };
         let findings = [
             canary.iter().find_map(|pod| out_of_memory(pod)),
             canary.iter().find_map(|pod| waiting(pod, &BROKEN, Outcome::Critical)),
+            canary.iter().find_map(|pod| waiting(pod, &LOOPS, loops)),
             restarts(&canary, observation, settings),
             canary.iter().find_map(|pod| waiting(pod, &DOUBTFUL, Outcome::Inconclusive)),
             Some(readiness(&canary, observation)),
@@ -71,11 +75,26 @@ fn restarts(canary: &[&Pod], observation: &Observation, settings: &Settings) -> 
     let primary = if of_primary > 0 { format!(" (pods of the primary: {of_primary})") } else { String::new() };
     let last = worst.restarts.last().map_or(String::new(), |restart| format!(", last with {}", end(restart)));
     let told = format!("{} of canary pods in this rollout{last}, on {}{primary}", restarts_in_words(total), worst.name);
-    if total > settings.max_restarts {
+    let of_both = restarts_of_both(canary, observation);
+    if total > settings.max_restarts && !of_both {
         return Some(Finding::critical(format!("{told}: more than the {} allowed", settings.max_restarts)));
     }
     let recent = restarted.iter().any(|pod| is_recent(pod, progress.now, settings.settle_duration));
-    recent.then(|| Finding::inconclusive(format!("{told}: one more than {} is critical", settings.max_restarts)))
+    let why = if of_both {
+        "the accepted version restarts as well".to_owned()
+    } else {
+        format!("one more than {} is critical", settings.max_restarts)
+    };
+    recent.then(|| Finding::inconclusive(format!("{told}: {why}")))
+}
+
+/// Whether the canary's pods restart no more than twice as often as the primary's, by their shares: then it is nothing that only
+/// the new version does, such as a database that is away.
+fn restarts_of_both(canary: &[&Pod], observation: &Observation) -> bool {
+    let primary: Vec<&Pod> = observation.pods_of(Track::Primary).collect();
+    let restarted = |pods: &[&Pod]| pods.iter().filter(|pod| count(pod, observation.progress.started) > 0).count();
+    let (of_canary, of_primary) = (restarted(canary), restarted(&primary));
+    of_primary > 0 && of_canary * primary.len() <= 2 * of_primary * canary.len()
 }
 
 /// The list holds each container's last end only, so the counter tells more of a pod that was created in the rollout.

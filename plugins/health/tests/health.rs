@@ -75,7 +75,8 @@ fn what_waits_for_good_is_critical_at_once() {
 #[test]
 fn restarts_of_all_canary_pods_are_added_up_and_the_primarys_are_mentioned() {
     let twice = good().restarted("d", Track::Canary, 1, "Error", 3).restarted("e", Track::Canary, 1, "Error", 3);
-    let finding = judge(twice.restarted("q", Track::Primary, 1, "Error", 3));
+    let others = ["r", "s"].into_iter().fold(twice, |all, name| all.pod(name, Track::Primary));
+    let finding = judge(others.restarted("q", Track::Primary, 1, "Error", 3));
     assert_eq!(finding.outcome, Outcome::Critical);
     assert_eq!(
         finding.reason,
@@ -129,4 +130,26 @@ fn parameters_that_are_wrong_are_sentences() {
         fault,
         "parameter `max-restart` is unknown: known are `max-restarts`, `settle-duration`; correct it or leave it out"
     );
+}
+
+#[test]
+fn what_the_accepted_version_does_as_well_does_not_speak_against_the_new_one() {
+    let restarts = |observation: ObservationBuilder, of_primary: usize| {
+        let restarted = |all: ObservationBuilder, name: &&str| all.restarted(name, Track::Primary, 1, "Error", 1);
+        ["q", "r", "s"].iter().take(of_primary).fold(observation, restarted)
+    };
+    let canary = || ObservationBuilder::new().restarted("c", Track::Canary, 3, "Error", 1).pod("p", Track::Primary);
+    let loops = || canary().with(|it| it.pods[0].waiting_reason = Some("CrashLoopBackOff".to_owned()));
+    for (of_primary, outcome) in
+        [(0, Outcome::Critical), (1, Outcome::Inconclusive), (2, Outcome::Inconclusive), (3, Outcome::Inconclusive)]
+    {
+        for observation in [canary(), loops()] {
+            let finding = judge(restarts(observation, of_primary));
+            assert_eq!(finding.outcome, outcome, "{of_primary}: {}", finding.reason);
+        }
+    }
+    let settled = r#"{"settle-duration":60000}"#;
+    assert_eq!(judge_with(restarts(canary(), 1), settled).outcome, Outcome::Pass, "it is over");
+    let alone = ["t", "u"].iter().fold(restarts(canary(), 1), |all, name| all.pod(name, Track::Primary));
+    assert_eq!(judge(alone).outcome, Outcome::Critical, "one of four restarts, and every canary pod");
 }

@@ -99,10 +99,22 @@ fn judge(metric: &Metric, observation: &Observation, settings: &Settings) -> Jud
         Ok(settings) => settings,
         Err(fault) => return Judged::inconclusive(metric, fault),
     };
-    match metric.kind {
+    let judged = match metric.kind {
         MetricKind::Condition => condition::judge(metric, observation, settings.without_samples),
         _ => verdict::judge(metric, observation, &settings),
+    };
+    excused(judged, observation)
+}
+
+/// What speaks against nothing but pods that still warm up is no failure.
+fn excused(mut judged: Judged, observation: &Observation) -> Judged {
+    let pods = &judged.line.pods;
+    let warms_up = |name: &String| observation.pods.iter().any(|pod| pod.name == *name && observation.warms_up(pod));
+    if judged.line.outcome == Outcome::Fail && !pods.is_empty() && pods.iter().all(warms_up) {
+        judged.line.outcome = Outcome::Inconclusive;
+        judged.sentence += "; that came after the step was complete, and its warm-up is not over";
     }
+    judged
 }
 
 fn own_settings(metric: &Metric, settings: &Settings) -> Result<Settings, String> {

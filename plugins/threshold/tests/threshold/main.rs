@@ -323,3 +323,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_pod_that_replaces_another_one_has_a_warm_up_of_its_own() {
+    use Outcome::{Fail, Inconclusive};
+    let complete = ObservationBuilder::new().build().progress;
+    let (now, since) = (complete.now, complete.step_complete.unwrap());
+    let table = [
+        ("not ready yet", since + 1, None, Inconclusive),
+        ("just ready", since + 1, Some(now - 1), Inconclusive),
+        ("ready for as long as the warm-up", since + 1, Some(now - 60_000), Fail),
+        ("of the step", since, None, Fail),
+    ];
+    for (case, created, became_ready, outcome) in table {
+        for metric in [
+            MetricBuilder::condition("works").values("p", [1.0]),
+            MetricBuilder::gauge("lag").max(10.0).values("new", [11.0]).values("old", [1.0]),
+        ] {
+            let metric = metric.values("old", [1.0]);
+            let observation = ObservationBuilder::new().pod("old", Track::Canary).pod("p", Track::Primary);
+            let observation = observation.pod_with("new", Track::Canary, |pod| {
+                (pod.created, pod.became_ready, pod.ready) = (created, became_ready, became_ready.is_some());
+            });
+            let finding = Threshold::analyze(&observation.metric(metric).build(), &read("").unwrap());
+            assert_eq!(finding.outcome, outcome, "{case}: {}", finding.reason);
+        }
+    }
+    let both = MetricBuilder::gauge("lag").max(10.0).values("new", [11.0]).values("old", [11.0]);
+    let observation = ObservationBuilder::new().pod("old", Track::Canary).metric(both);
+    let observation = observation.pod_with("new", Track::Canary, |pod| pod.created = now - 1).build();
+    assert_eq!(Threshold::analyze(&observation, &read("").unwrap()).outcome, Fail, "an old one is bad, too");
+}
