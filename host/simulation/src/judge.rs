@@ -13,7 +13,7 @@ use crate::{
     world::{Effect, World},
 };
 
-pub use facts::{carried, standing};
+pub use facts::{carried, did, standing};
 use facts::{original_counts, phase, serving};
 pub use rest::at_rest;
 

@@ -150,8 +150,6 @@ pub struct Mind {
     pub words: u64,
     /// Acts that neither take pods of the copies nor ask for another number, as such a set.
     pub harmless: u64,
-    /// Acts that bring the second image, as such a set.
-    pub second: u64,
     copies: HashMap<(SpecId, Track), SpecId>,
     thoughts: HashMap<Sight, Thought>,
     standings: Vec<Option<Standing>>,
@@ -174,7 +172,6 @@ impl Mind {
             answers: Answers::default(),
             words: set_of(&acts, |act| matches!(act, Act::Say(_))),
             harmless: set_of(&acts, Act::is_harmless),
-            second: set_of(&acts, Act::brings_second),
             acts,
             copies: HashMap::new(),
             thoughts: HashMap::new(),

@@ -59,14 +59,16 @@ pub fn disturbances(world: &World, mind: &mut Mind, found: &mut Vec<(Action, Wor
     if acts > 0 {
         let only = mind.first_act.filter(|_| acts == mind.setting.acts);
         let all = 0..mind.acts.len();
+        // With their last act, if not before.
+        let must_bring = mind.setting.second_comes && acts == 1 && !judge::did(world, mind, |act| act.brings_second());
         for place in only.map_or(all, |place| place..place + 1) {
             let act = mind.acts[place];
+            if must_bring && !act.brings_second() {
+                continue;
+            }
             let Some(mut after) = people::act(world, act, mind) else { continue };
             after.acts[usize::from(after.acts[0] != 0)] = u8::try_from(place + 1).unwrap_or(u8::MAX);
             after.budget.0 -= 1;
-            if mind.setting.second_comes && after.budget.0 == 0 && !after.did(mind.second) {
-                continue;
-            }
             found.push((Action::Act(act), after));
         }
     }

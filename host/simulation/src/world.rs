@@ -311,12 +311,6 @@ impl World {
         }
     }
 
-    /// Whether people did one of `acts`, which is a set of their numbers.
-    #[must_use]
-    pub fn did(&self, acts: u64) -> bool {
-        self.acts.iter().any(|act| *act > 0 && acts >> act & 1 > 0)
-    }
-
     /// A new uid for a Deployment of a track.
     pub const fn new_uid(&mut self, track: Track) -> u8 {
         self.uids[track as usize] += 1;

@@ -39,12 +39,13 @@ impl Analyzer for Health {
 
     fn analyze(observation: &Observation, settings: &Settings) -> Finding {
         let canary: Vec<&Pod> = observation.pods_of(Track::Canary).collect();
-        let loops = if restarts_of_both(&canary, observation) { Outcome::Inconclusive } else { Outcome::Critical };
+        let of_both = restarts_of_both(&canary, observation);
+        let loops = if of_both { Outcome::Inconclusive } else { Outcome::Critical };
         let findings = [
             canary.iter().find_map(|pod| out_of_memory(pod)),
             canary.iter().find_map(|pod| waiting(pod, &BROKEN, Outcome::Critical)),
             canary.iter().find_map(|pod| waiting(pod, &LOOPS, loops)),
-            restarts(&canary, observation, settings),
+            restarts(&canary, observation, settings, of_both),
             canary.iter().find_map(|pod| waiting(pod, &DOUBTFUL, Outcome::Inconclusive)),
             Some(readiness(&canary, observation)),
         ];
@@ -66,7 +67,7 @@ fn waiting(pod: &Pod, reasons: &[&str], outcome: Outcome) -> Option<Finding> {
     Some(Finding::new(outcome, format!("{} waits with {reason}{message}", pod.name)))
 }
 
-fn restarts(canary: &[&Pod], observation: &Observation, settings: &Settings) -> Option<Finding> {
+fn restarts(canary: &[&Pod], observation: &Observation, settings: &Settings, of_both: bool) -> Option<Finding> {
     let progress = &observation.progress;
     let restarted: Vec<&Pod> = canary.iter().copied().filter(|pod| count(pod, progress.started) > 0).collect();
     let total: u32 = restarted.iter().map(|pod| count(pod, progress.started)).sum();
@@ -75,7 +76,6 @@ fn restarts(canary: &[&Pod], observation: &Observation, settings: &Settings) -> 
     let primary = if of_primary > 0 { format!(" (pods of the primary: {of_primary})") } else { String::new() };
     let last = worst.restarts.last().map_or(String::new(), |restart| format!(", last with {}", end(restart)));
     let told = format!("{} of canary pods in this rollout{last}, on {}{primary}", restarts_in_words(total), worst.name);
-    let of_both = restarts_of_both(canary, observation);
     if total > settings.max_restarts && !of_both {
         return Some(Finding::critical(format!("{told}: more than the {} allowed", settings.max_restarts)));
     }

@@ -3,7 +3,7 @@
 use aviary_core::judge::Track;
 
 use crate::{
-    action::{Action, Fault, Which},
+    action::{Act, Action, Fault, Which},
     deployment::Deployment,
     mind::{Mind, PhaseKind, Standing},
     world::{Effect, World},
@@ -37,6 +37,12 @@ pub fn carried(before: &World, action: Action) -> Option<Effect> {
         Action::Fault(Fault::CrashAfterWrite | Fault::AnswerLost) => before.daemon.effect,
         _ => None,
     }
+}
+
+/// Whether people did something of that kind.
+pub fn did(world: &World, mind: &Mind, is_it: impl Fn(&Act) -> bool) -> bool {
+    let done = world.acts.iter().filter_map(|act| mind.acts.get(usize::from(*act).checked_sub(1)?));
+    done.into_iter().any(is_it)
 }
 
 /// Pods that are available, and pods in all, of those Deployments that are to serve.

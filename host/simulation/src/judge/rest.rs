@@ -4,7 +4,7 @@ use aviary_core::{command::Command, judge::Track};
 
 use super::{
     Violation, broken,
-    facts::{held, standing},
+    facts::{did, held, standing},
 };
 use crate::{
     action::{Act, Action, Which},
@@ -86,11 +86,6 @@ fn steady(world: &World, standing: &Standing, mind: &mut Mind) -> Result<(), Vio
 
 fn is_bad(image: Image, mind: &Mind) -> bool {
     matches!(mind.setting.behaviour(image), Behaviour::Hanging | Behaviour::Crashing)
-}
-
-fn did(world: &World, mind: &Mind, is_it: impl Fn(&Act) -> bool) -> bool {
-    let done = world.acts.iter().filter_map(|act| mind.acts.get(usize::from(*act).checked_sub(1)?));
-    done.into_iter().any(is_it)
 }
 
 /// A rollout that waits for a person waits with the pods of its step and no others.
